@@ -1,0 +1,39 @@
+"""The `farseal` command. Each command is loaded only when called, so `farseal verify` starts
+without the server's dependencies."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "serve": ("server.cli.serve", "Start the office: pages, API, live sessions, ledger."),
+    "verify": ("server.cli.verify", "Check a certificate or an evidence bundle, offline."),
+    "ledger": ("server.cli.ledger", "Look after the ledger: fsck."),
+    "rehearse": ("server.cli.rehearse", "Play one whole case and leave what it makes in a folder."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[name]
+        command: click.Command = import_module(module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="farseal")
+def main() -> None:
+    """Farseal 远证: remote video notarization with an append-only evidence ledger."""

@@ -1,0 +1,1 @@
+"""Placeholder: the manual of this room stands here."""
