@@ -1,1 +1,20 @@
-document.querySelector("#app")!.textContent = "远证";
+import { createPinia } from "pinia";
+import { createApp } from "vue";
+import App from "./App.vue";
+import { createLocales } from "./i18n";
+import { firstLanguage } from "./i18n/language";
+import { createPages } from "./router";
+import { LOCALES } from "./i18n/inject";
+import "./styles/tokens.css";
+import "./styles/base.css";
+
+const locales = createLocales(firstLanguage(location.search, document.cookie, navigator.languages));
+document.documentElement.lang = locales.i18n.global.locale.value;
+
+const router = createPages(locales);
+createApp(App)
+  .provide(LOCALES, locales)
+  .use(createPinia())
+  .use(locales.i18n)
+  .use(router)
+  .mount("#app");

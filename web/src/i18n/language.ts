@@ -1,0 +1,18 @@
+import type { Bilingual, Language } from "../api/types";
+
+export const LANGUAGES: readonly Language[] = ["zh-CN", "en"];
+
+/** The language to begin with: `?lang=`, then the cookie the server reads too, then the browser's. */
+export function firstLanguage(search: string, cookie: string, browser: readonly string[]): Language {
+  const asked = new URLSearchParams(search).get("lang") ?? /(?:^|;\s*)lang=([^;]+)/.exec(cookie)?.[1];
+  const wanted = asked ?? browser[0] ?? "zh-CN";
+  if (wanted.toLowerCase().startsWith("zh")) return "zh-CN";
+  return asked === undefined && !wanted.toLowerCase().startsWith("en") ? "zh-CN" : "en";
+}
+
+/** The text in `language`; the other one rather than nothing. */
+export function inLanguage(text: Bilingual | string | null | undefined, language: string): string {
+  if (!text) return "";
+  if (typeof text === "string") return text;
+  return text[language as Language] ?? text["zh-CN"] ?? text.en ?? "";
+}

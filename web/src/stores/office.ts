@@ -1,0 +1,26 @@
+import { defineStore } from "pinia";
+import { computed, ref } from "vue";
+import { useI18n } from "vue-i18n";
+import { api } from "../api/client";
+import type { Config } from "../api/types";
+
+/** The office whose pages these are, and what stands in for the real thing while demo. */
+export const useOffice = defineStore("office", () => {
+  const config = ref<Config | null>(null);
+  const { locale } = useI18n();
+  const zh = computed(() => locale.value.startsWith("zh"));
+
+  const name = computed(() => (zh.value ? config.value?.office.name_zh : config.value?.office.name_en) ?? "");
+  const phone = computed(() => config.value?.office.phone ?? "");
+  const hours = computed(() => (zh.value ? config.value?.office.hours_zh : config.value?.office.hours_en) ?? "");
+  const demo = computed(() => config.value?.demo ?? false);
+  /** Milliseconds to add to this device's clock to get the server's. */
+  const skew = ref(0);
+
+  async function load() {
+    config.value = await api.get<Config>("/api/config");
+    skew.value = config.value.now - Date.now();
+  }
+
+  return { config, name, phone, hours, demo, skew, load };
+});
