@@ -1,0 +1,212 @@
+"""What is written: submissions, their canonical bytes, leaves, and salted commitments.
+
+A leaf is RFC 8785 canonical JSON. We admit only what makes that canon simple: ASCII keys,
+strings, booleans, null, integers of less than 2**53, lists and objects. Then compact JSON with
+sorted keys *is* the canonical form (a test holds this against the `rfc8785` package).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ledger.errors import EntryError
+from ledger.merkle import leaf_hash
+
+MAX_LEAF_BYTES = 65_535
+"""An entry bundle writes a leaf's length in two bytes (C2SP tlog-tiles)."""
+MAX_DEPTH = 32
+MAX_INTEGER = 2**53 - 1
+NO_HASH = "0" * 64
+"""`prev` of the first leaf, and `case_prev` of a case's first leaf."""
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_LEAF_KEYS = ("body", "case", "case_prev", "case_seq", "event", "index", "prev", "time", "v")
+
+_encode: Callable[[object], str] = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+
+
+def canonical_json(value: object) -> bytes:
+    """The RFC 8785 bytes of `value`.
+
+    Raises EntryError for floats, NaN, integers beyond 2**53 - 1, keys that are not ASCII
+    strings, lone surrogates, other types, and nesting deeper than 32.
+    """
+    _require_canonical(value, 0)
+    try:
+        return _encode(value).encode()
+    except UnicodeEncodeError as error:
+        raise EntryError("a text holds a lone surrogate, which is no character") from error
+
+
+def _require_canonical(value: object, depth: int) -> None:
+    kind = type(value)
+    if isinstance(value, str) or kind is bool or value is None:
+        return
+    if kind is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+            raise EntryError(f"the integer {value} is beyond 2**53 - 1; write it as a text")
+        return
+    if depth == MAX_DEPTH:
+        raise EntryError(f"the value is nested deeper than {MAX_DEPTH}")
+    if kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str or not key.isascii():
+                raise EntryError(f"the key {key!r} is not an ASCII string")
+            _require_canonical(item, depth + 1)
+    elif kind is list or kind is tuple:
+        for item in value:  # type: ignore[attr-defined]
+            _require_canonical(item, depth + 1)
+    else:
+        raise EntryError(f"{kind.__name__} has no place in canonical JSON: {value!r:.80}")
+
+
+def parse_canonical(data: bytes) -> Any:
+    """The value of canonical JSON bytes; raises EntryError when they are not canonical."""
+    try:
+        value = json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise EntryError(f"not JSON: {error}") from error
+    # Duplicate keys, 1e400, spaces and other spellings do not survive the way back.
+    if canonical_json(value) != data:
+        raise EntryError("JSON, but not in its canonical form")
+    return value
+
+
+def derive_salt(key: bytes, label: str) -> bytes:
+    """The 32-byte salt of the item `label` under a case's key: HKDF-SHA256 (RFC 5869), no salt."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=label.encode()).derive(key)
+
+
+def commitment(salt: bytes, content_sha256: bytes) -> str:
+    """A hiding, binding commitment to content, lowercase hex.
+
+    SHA-256("ledger/commit/v1" 0x00 || salt || SHA-256(content)). Without the salt nobody can
+    try guesses of the content against it; once the key of the salts is destroyed, nobody ever.
+    """
+    if len(salt) != 32 or len(content_sha256) != 32:
+        raise EntryError("a commitment takes a salt of 32 bytes and a SHA-256 digest")
+    return sha256(b"ledger/commit/v1\0" + salt + content_sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One fact to be recorded; `event` makes recording it idempotent.
+
+    client: the writer's name, e.g. "journal"; it keeps two writers' event ids apart.
+    event, case: 32 lowercase hex (128 random bits).
+    body: what the leaf says. It is public for ever: ids and commitments, no personal data.
+    """
+
+    client: str
+    event: str
+    case: str
+    body: Mapping[str, object]
+
+    def __post_init__(self) -> None:
+        for name, value in (("event", self.event), ("case", self.case)):
+            if not _ID.fullmatch(value):
+                raise EntryError(f"{name} is not 32 lowercase hex digits: {value!r:.80}")
+
+    @property
+    def key(self) -> bytes:
+        """What makes a repeated submission the same one; 32 bytes."""
+        return sha256(self.client.encode() + b"\0" + self.event.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The entry is durable: it survives a crash of this machine. Not yet proven to others."""
+
+    index: int
+    leaf_hash: str
+
+
+def splice_leaf(
+    body: bytes,
+    *,
+    case: str,
+    case_prev: str,
+    case_seq: int,
+    event: str,
+    index: int,
+    prev: str,
+    time: int,
+) -> bytes:
+    """The canonical bytes of a leaf, around a body that is canonical already.
+
+    The sequencer has one thread, so it does no more per entry than this formatting.
+    """
+    return (
+        b'{"body":%b,"case":"%b","case_prev":"%b","case_seq":%d,'
+        b'"event":"%b","index":%d,"prev":"%b","time":%d,"v":1}'
+    ) % (
+        body,
+        case.encode(),
+        case_prev.encode(),
+        case_seq,
+        event.encode(),
+        index,
+        prev.encode(),
+        time,
+    )
+
+
+def is_leaf_of(leaf: bytes, *, body: bytes, case: str) -> bool:
+    """Whether a leaf records this body for this case; keys are sorted, so they come first."""
+    return leaf.startswith(b'{"body":%b,"case":"%b","case_prev":' % (body, case.encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf's bytes, read. Field by field: docs/ledger-format.md."""
+
+    body: Mapping[str, Any]
+    case: str
+    case_prev: str
+    case_seq: int
+    event: str
+    index: int
+    prev: str
+    time: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> Leaf:
+        """Read a leaf strictly; raises EntryError for anything we would not have written."""
+        if len(data) > MAX_LEAF_BYTES:
+            raise EntryError(f"a leaf of {len(data)} bytes; at most {MAX_LEAF_BYTES}")
+        value = parse_canonical(data)
+        if type(value) is not dict or tuple(value) != _LEAF_KEYS or value["v"] != 1:
+            raise EntryError("not a leaf of version 1")
+        for problem in _problems(value):
+            raise EntryError(f"not a leaf: {problem}")
+        del value["v"]
+        return cls(**value, data=data)
+
+    @property
+    def hash(self) -> str:
+        """The RFC 6962 leaf hash, lowercase hex: the next leaf's `prev`."""
+        return leaf_hash(self.data).hex()
+
+
+def _problems(value: dict[str, Any]) -> Iterator[str]:
+    if type(value["body"]) is not dict:
+        yield "body is not an object"
+    for names, pattern in ((("case", "event"), _ID), (("prev", "case_prev"), _HASH)):
+        for name in names:
+            if type(value[name]) is not str or not pattern.fullmatch(value[name]):
+                yield f"{name} is not lowercase hex of its length"
+    for name in ("index", "time", "case_seq"):
+        if type(value[name]) is not int or value[name] < 0:
+            yield f"{name} is not a count"

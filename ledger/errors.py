@@ -1,0 +1,91 @@
+"""What can go wrong with a ledger, as one tree.
+
+    LedgerError
+    ├── EntryError        the submission cannot become a leaf: not canonical JSON, or too long
+    ├── ConflictError     the event id is already in the ledger with other content
+    ├── NotFoundError     no such entry, size, tile or path
+    ├── VerificationError something handed to us does not hold
+    │   ├── NoteError     a signed note or a verifier key: malformed, unknown key, bad signature
+    │   ├── ProofError    an inclusion, consistency or case proof
+    │   └── MirrorError   a mirror's files do not add up to its signed checkpoint
+    ├── StoreError        the database could not record; nothing that was acknowledged is lost
+    ├── RecoveryError     the database cannot be opened as it is
+    │   ├── DamageError   its parts contradict each other: run `farseal ledger fsck`
+    │   ├── GuardError    it is older than the guard, or the guard is missing
+    │   └── LockedError   another process writes it
+    ├── ClockError        the clock jumped ahead; appends wait for `Log.accept_clock`
+    └── ClosedError       the log was closed
+
+A verifier catches `VerificationError`; a writer may retry after `StoreError` and `ClockError`
+with the same event id, for append is idempotent.
+"""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """The root of the tree; its message tells a person what happened and what to do next."""
+
+
+class EntryError(LedgerError):
+    """The submission cannot become a leaf."""
+
+
+class ConflictError(LedgerError):
+    """The event id is already in the ledger with other content."""
+
+    def __init__(self, event: str, index: int) -> None:
+        super().__init__(
+            f"event {event} is already entry {index}, with other content; "
+            "nothing was recorded: a changed fact needs an event id of its own"
+        )
+        self.event = event
+        self.index = index
+
+
+class NotFoundError(LedgerError):
+    """No such entry, size, tile or path."""
+
+
+class VerificationError(LedgerError):
+    """Something handed to us does not hold."""
+
+
+class NoteError(VerificationError):
+    """A signed note or verifier key is malformed, unknown or badly signed."""
+
+
+class ProofError(VerificationError):
+    """A Merkle proof or a case chain does not hold."""
+
+
+class MirrorError(VerificationError):
+    """A mirror's files do not add up to its signed checkpoint."""
+
+
+class StoreError(LedgerError):
+    """The database could not record; nothing that was acknowledged is lost."""
+
+
+class RecoveryError(LedgerError):
+    """The database cannot be opened as it is."""
+
+
+class DamageError(RecoveryError):
+    """Parts of the database contradict each other."""
+
+
+class GuardError(RecoveryError):
+    """The database is older than the guard, or the guard is missing."""
+
+
+class LockedError(RecoveryError):
+    """Another process writes this ledger."""
+
+
+class ClockError(LedgerError):
+    """The clock jumped ahead of the monotonic clock."""
+
+
+class ClosedError(LedgerError):
+    """The log was closed; what was acknowledged is kept."""

@@ -1,0 +1,311 @@
+"""The log as its callers see it: two promises, kept apart.
+
+`append` promises that an entry survives a crash. It waits for nothing but the disk. `seal`
+promises that others can check it: an inclusion proof, a signed checkpoint and, where a timestamp
+authority was handed in, its token. It stays pending until it has them all.
+
+A Log owns two threads, one that writes and one that reads, and one task, the supervisor, that
+hands batches to the writer: whatever is pending when the last commit returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ledger.clock import monotonic_ms
+from ledger.entry import Receipt, Submission
+from ledger.errors import ClosedError, LedgerError, NotFoundError
+from ledger.guard import Guard
+from ledger.note import LogKeys
+from ledger.read import LogReader
+from ledger.sequencer import Draft, Outcome, Sequencer
+from ledger.store import TIMESTAMP, SqliteStore
+
+MAX_BATCH = 4096
+TICK_S = 1.0
+"""A grown log is signed at most this often, unless a seal waits."""
+TOKEN_DEADLINE_S = 10.0
+RETRY_S = (0.1, 10.0)
+"""The first and the longest wait before a failing timestamp authority is asked again."""
+
+_log = logging.getLogger("ledger")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What anyone needs to check one entry offline.
+
+    inclusion: lowercase hex, leaf's sibling first. checkpoint: the signed note.
+    timestamp: RFC 3161 token (DER) over the note's UTF-8 bytes, None without an authority.
+    """
+
+    index: int
+    leaf: bytes
+    inclusion: tuple[str, ...]
+    tree_size: int
+    checkpoint: str
+    timestamp: bytes | None
+
+
+class Log:
+    """An open ledger. Make one with `await Log.open(...)`; close it with `await close()`."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        sequencer: Sequencer,
+        timestamp: Callable[[bytes], Awaitable[bytes]] | None,
+    ) -> None:
+        self._store = store
+        self._sequencer = sequencer
+        self._timestamp = timestamp
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
+        self._pending: list[tuple[Draft, asyncio.Future[Receipt]]] = []
+        self._sealing: list[tuple[int, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._token = asyncio.Lock()
+        self._tick: asyncio.TimerHandle | None = None
+        self._due = False
+        self._closing = False
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        store: SqliteStore,
+        *,
+        keys: LogKeys,
+        guard: Path,
+        clock: Callable[[], int],
+        timestamp: Callable[[bytes], Awaitable[bytes]] | None = None,
+        monotonic: Callable[[], int] = monotonic_ms,
+    ) -> Log:
+        """Recover what is in the store and begin to write.
+
+        clock: ms since epoch. guard: a file, best on another volume than the store.
+        timestamp: data -> RFC 3161 token (DER) over it. Raises RecoveryError, StoreError.
+        """
+        sequencer = Sequencer(
+            store, keys=keys, guard=Guard(guard, keys.origin), clock=clock, monotonic=monotonic
+        )
+        log = cls(store, sequencer, timestamp)
+        try:
+            await log._write(sequencer.recover)
+            await log._write(sequencer.publish)
+        except BaseException:
+            await log._release()
+            raise
+        log._supervisor = asyncio.get_running_loop().create_task(
+            log._supervise(), name="ledger supervisor"
+        )
+        return log
+
+    @property
+    def size(self) -> int:
+        """How many entries are durable."""
+        return self._sequencer.state.edge.size
+
+    @property
+    def reader(self) -> LogReader:
+        """The files of this log, for `ledger.read.respond` and `ledger.tiles.export`."""
+        return self._sequencer.reader
+
+    # -- promises -----------------------------------------------------------------------------
+
+    async def append(self, submission: Submission) -> Receipt:
+        """Record a fact. When this returns, it survives a crash; repeating it changes nothing.
+
+        Raises EntryError, ConflictError, and StoreError or ClockError, after which the same
+        submission may be tried again: it will be recorded once.
+        """
+        self._require_open()
+        draft = Draft.of(submission)
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._pending.append((draft, future))
+        self._wake.set()
+        return await future
+
+    async def seal(self, index: int) -> Sealed:
+        """Wait until an entry can be proven to others, and return the proof.
+
+        The same entry is always sealed under the same checkpoint, the first one timestamped.
+        Raises NotFoundError for an entry that is not there, ClosedError.
+        """
+        self._require_open()
+        leaf = await self.leaf(index)
+        await self._published(index)
+        size, note, token = await self._timestamped(index)
+        return Sealed(index, leaf, await self.inclusion(index, size), size, note, token)
+
+    async def accept_clock(self, reason: str) -> Receipt:
+        """After a ClockError: the clock is right as it is. The decision is recorded."""
+        self._require_open()
+        return await self._write(lambda: self._sequencer.accept_clock(reason))
+
+    # -- reading ------------------------------------------------------------------------------
+
+    async def checkpoint(self) -> str:
+        """The newest published checkpoint note."""
+        return self.reader.note()
+
+    async def leaf(self, index: int) -> bytes:
+        """The bytes of an entry's leaf."""
+        leaves = (
+            await self._read(lambda: self._store.leaves(index, index + 1)) if index >= 0 else []
+        )
+        if not leaves:
+            raise NotFoundError(f"no entry {index} in a log of {self.size}")
+        return leaves[0]
+
+    async def chain(self, case: str) -> list[tuple[int, bytes]]:
+        """Index and leaf of every entry of a case, in the case's order."""
+        return await self._read(lambda: self._store.chain(case))
+
+    async def inclusion(self, index: int, size: int) -> tuple[str, ...]:
+        """The inclusion proof of an entry in the tree of `size` leaves, lowercase hex."""
+        return await self._read(lambda: self.reader.inclusion(index, size))
+
+    async def consistency(self, old: int, new: int) -> tuple[str, ...]:
+        """The proof that the tree of `old` leaves is a prefix of that of `new`."""
+        return await self._read(lambda: self.reader.consistency(old, new))
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Commit what is pending, sign a last checkpoint, let go of the files."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
+        if self._supervisor is not None:
+            await self._supervisor
+        try:
+            await self._write(self._sequencer.publish)
+        except LedgerError as error:
+            _log.warning("the last checkpoint could not be published: %s", error)
+        await self._release()
+
+    async def _release(self) -> None:
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._store.close()
+
+    def _require_open(self) -> None:
+        if self._closing:
+            raise ClosedError("the ledger is closed; what it acknowledged is kept")
+
+    async def _write(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+    async def _read(self, work: Callable[[], _T]) -> _T:
+        self._require_open()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    # -- the supervisor -----------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        """Hand batches to the writer until the log closes; fail nobody silently."""
+        try:
+            while not self._closing or self._pending:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._pending:
+                    batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+                    await self._commit(batch)
+                    await self._publish_if_due()
+                await self._publish_if_due()
+        finally:
+            self._closing = True
+            gone = ClosedError("the ledger was closed before this was done; submit it again")
+            for future in [f for _, f in self._pending] + [f for _, f in self._sealing]:
+                if not future.done():
+                    future.set_exception(gone)
+            if self._tick is not None:
+                self._tick.cancel()
+
+    async def _commit(self, batch: list[tuple[Draft, asyncio.Future[Receipt]]]) -> None:
+        drafts = [draft for draft, _ in batch]
+        outcomes: list[Outcome]
+        try:
+            outcomes = await self._write(lambda: self._sequencer.commit(drafts))
+        except LedgerError as error:
+            _log.error("%d entries were not recorded: %s", len(batch), error)
+            outcomes = [error] * len(batch)
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if future.done():  # its caller was cancelled; the entry stands
+                continue
+            if isinstance(outcome, Receipt):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
+
+    async def _publish_if_due(self) -> None:
+        if self._due or self._sealing:
+            self._due = False
+            try:
+                await self._write(self._sequencer.publish)
+            except LedgerError as error:
+                _log.error("no checkpoint could be published, it will be tried again: %s", error)
+        published = self._sequencer.state.published
+        size = published.checkpoint.size if published else 0
+        waiting, self._sealing = self._sealing, []
+        for index, future in waiting:
+            if index >= size:
+                self._sealing.append((index, future))
+            elif not future.done():
+                future.set_result(None)
+        if self._tick is None and self.size > size:
+            self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._tick = None
+        self._due = True
+        self._wake.set()
+
+    # -- sealing ------------------------------------------------------------------------------
+
+    async def _published(self, index: int) -> None:
+        published = self._sequencer.state.published
+        if published is None or published.checkpoint.size <= index:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._sealing.append((index, future))
+            self._wake.set()
+            await future
+
+    async def _timestamped(self, index: int) -> tuple[int, str, bytes | None]:
+        """Size, note and token; one request at a time, for others may ask for the same."""
+        async with self._token:
+            stored = await self._read(lambda: self._store.timestamped(index))
+            published = self._sequencer.state.published
+            if stored is not None:
+                return stored
+            if published is None:
+                raise NotFoundError("no checkpoint has been published")
+            size, note = published.checkpoint.size, published.note
+            if self._timestamp is None:
+                return size, note, None
+            token = await self._request_token(self._timestamp, note.encode())
+            await self._write(lambda: self._sequencer.attest(size, TIMESTAMP, token))
+            return size, note, token
+
+    async def _request_token(
+        self, timestamp: Callable[[bytes], Awaitable[bytes]], note: bytes
+    ) -> bytes:
+        wait, longest = RETRY_S
+        while True:
+            try:
+                async with asyncio.timeout(TOKEN_DEADLINE_S):
+                    return await timestamp(note)
+            except Exception as error:  # noqa: BLE001 - an authority may fail in any way
+                _log.warning("no timestamp, asking again in %.1f s: %s", wait, error)
+            self._require_open()
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, longest)

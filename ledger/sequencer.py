@@ -1,0 +1,343 @@
+"""The one writer: puts entries in order, commits them in groups, signs checkpoints, recovers.
+
+It runs in a single thread and knows no asyncio. Its order of work is what survives crashes:
+
+    commit: leaves, tiles  ->  acknowledged
+    publish: guard durable ->  sign -> stored -> shown
+
+After any failure it trusts its memory no more: the next call begins with `recover`, the same
+code that starts it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ledger.clock import Reading, Timeline
+from ledger.entry import (
+    MAX_LEAF_BYTES,
+    NO_HASH,
+    Leaf,
+    Receipt,
+    Submission,
+    canonical_json,
+    is_leaf_of,
+    splice_leaf,
+)
+from ledger.errors import (
+    ConflictError,
+    DamageError,
+    EntryError,
+    GuardError,
+    LedgerError,
+    StoreError,
+)
+from ledger.guard import Guard, Mark
+from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, FullTile, expand, leaf_hash, split_hashes
+from ledger.note import Checkpoint, LogKeys, open_checkpoint, sign_checkpoint
+from ledger.read import LogReader, Published, State
+from ledger.store import SqliteStore
+
+KNOWN_CASES = 65_536
+"""How many cases' newest entries are remembered; others are looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A submission in canonical bytes, made by the caller so that the one writer need not."""
+
+    key: bytes
+    event: str
+    case: str
+    body: bytes
+
+    @classmethod
+    def of(cls, submission: Submission) -> Draft:
+        body = canonical_json(dict(submission.body))
+        return cls(submission.key, submission.event, submission.case, body)
+
+
+Outcome = Receipt | LedgerError
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One group commit in the making; thrown away when it fails."""
+
+    edge: Edge
+    prev: str
+    rows: list[dict[str, Any]]
+    tiles: list[FullTile]
+    heads: dict[str, tuple[int, str]]
+    taken: dict[bytes, tuple[int, bytes]]
+
+
+def own_case(origin: str) -> str:
+    """The case in which a log records what happens to itself, such as a clock put back."""
+    return sha256(b"ledger/log/v1\0" + origin.encode()).hexdigest()[:32]
+
+
+class Sequencer:
+    """Sole owner of the order of entries. `state` may be read by any thread."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        *,
+        keys: LogKeys,
+        guard: Guard,
+        clock: Callable[[], int],
+        monotonic: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._guard = guard
+        self._clock = clock
+        self._monotonic = monotonic
+        self._sound = False
+        self._held = False
+        self._prev = NO_HASH
+        self._heads: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._timeline: Timeline | None = None
+        self.state = State(Edge(), None)
+        self.reader = LogReader(store, lambda: self.state)
+
+    # -- recovery -----------------------------------------------------------------------------
+
+    def recover(self) -> Timeline:
+        """Start, or start again: rebuild everything from the database and check it.
+
+        Raises StoreError, or RecoveryError with what to do.
+        """
+        self._sound = False
+        self._store.open()
+        self._heads.clear()
+        edge = rebuild_edge(self._store)
+        last = self._store.leaves(edge.size - 1, edge.size) if edge.size else []
+        leaf = Leaf.parse(last[0]) if last else None
+        if leaf and leaf.index != edge.size - 1:
+            raise DamageError(
+                f"the last entry says it is {leaf.index}, it stands at {edge.size - 1}; "
+                "run `farseal ledger fsck`"
+            )
+        self._prev = leaf.hash if leaf else NO_HASH
+        self.state = State(edge, self._recover_published(edge))
+        self._check_guard()
+        if self._timeline is None:
+            self._timeline = Timeline(self._clock, self._monotonic, last=leaf.time if leaf else 0)
+        self._sound = True
+        return self._timeline
+
+    def _recover_published(self, edge: Edge) -> Published | None:
+        self.state = State(edge, None)
+        stored = self._store.last_checkpoint()
+        if stored is None:
+            return None
+        size, note = stored
+        checkpoint = open_checkpoint(note, self._keys.verifiers)
+        if checkpoint.origin != self._keys.origin or checkpoint.size != size:
+            raise DamageError(f"the checkpoint stored for size {size} is for another log or size")
+        if size > edge.size:
+            raise GuardError(
+                f"the database ends at {edge.size} entries, but has signed {size}: "
+                "entries were lost. Restore a complete copy; nothing was written"
+            )
+        if self.reader.root(size) != checkpoint.root:
+            raise DamageError(
+                f"the entries no longer hash to the checkpoint of size {size}; nothing was "
+                "written. Run `farseal ledger fsck` to find which, and restore them from a mirror"
+            )
+        return Published(checkpoint, note)
+
+    def _check_guard(self) -> None:
+        edge, published = self.state.edge, self.state.published
+        mark = self._guard.read()
+        if mark is None:
+            if published is None:
+                return
+            seen = published.checkpoint
+            raise GuardError(
+                f"the guard {self._guard.path} is missing, though the ledger has signed "
+                f"{seen.size} entries. Put it back from its volume. If it is lost for good, first "
+                "make sure that nobody holds a newer checkpoint of this log, then write it anew as "
+                f"these three lines: {self._guard.origin} / {seen.size} / {seen.root.hex()}"
+            )
+        if mark.size > edge.size:
+            raise GuardError(
+                f"the database has {edge.size} entries, but {mark.size} were signed before: it is "
+                "an old copy, and going on would sign a second history. Restore the newest copy "
+                f"(guard: {self._guard.path}); nothing was written"
+            )
+        if self.reader.root(mark.size).hex() != mark.root:
+            raise GuardError(
+                f"the first {mark.size} entries are not those that were signed: the database is an "
+                "old copy that has grown again, or another log's. Restore the right one "
+                f"(guard: {self._guard.path}); nothing was written"
+            )
+
+    # -- appending ----------------------------------------------------------------------------
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """Record a batch, durably; for each draft its receipt, or why it was refused.
+
+        A draft that is in the ledger already gets the receipt it had. Raises LedgerError when
+        nothing new of the batch is recorded.
+        """
+        timeline = self._timeline if self._sound and self._timeline else self.recover()
+        reading = timeline.read()
+        batch = _Batch(
+            edge=self.state.edge.copy(),
+            prev=self._prev,
+            rows=[],
+            tiles=[],
+            heads={},
+            taken=self._store.find([draft.key for draft in drafts]),
+        )
+        self._note_held_clock(batch, reading)
+        outcomes = [self._place(batch, draft, reading.at) for draft in drafts]
+        if batch.rows:
+            self._sound = False
+            self._store.add_entries(batch.rows, batch.tiles)
+            self._sound = True
+            self._prev = batch.prev
+            self._remember(batch.heads)
+            self.state = State(batch.edge, self.state.published)
+            self._held = reading.held
+        return outcomes
+
+    def _place(self, batch: _Batch, draft: Draft, at: int) -> Outcome:
+        before = batch.taken.get(draft.key)
+        if before is not None:
+            index, leaf = before
+            if is_leaf_of(leaf, body=draft.body, case=draft.case):
+                return Receipt(index, leaf_hash(leaf).hex())
+            return ConflictError(draft.event, index)
+        head = batch.heads.get(draft.case) or self._head(draft.case)
+        case_seq = head[0] + 1
+        index = batch.edge.size
+        leaf = splice_leaf(
+            draft.body,
+            case=draft.case,
+            case_prev=head[1],
+            case_seq=case_seq,
+            event=draft.event,
+            index=index,
+            prev=batch.prev,
+            time=at,
+        )
+        if len(leaf) > MAX_LEAF_BYTES:
+            return EntryError(f"the leaf would be {len(leaf)} bytes; at most {MAX_LEAF_BYTES}")
+        hash_ = leaf_hash(leaf)
+        batch.edge.append(hash_, batch.tiles)
+        batch.prev = hash_.hex()
+        batch.heads[draft.case] = (case_seq, batch.prev)
+        batch.taken[draft.key] = (index, leaf)
+        batch.rows.append(
+            {
+                "idx": index,
+                "key": draft.key,
+                "case_id": bytes.fromhex(draft.case),
+                "case_seq": case_seq,
+                "leaf": leaf,
+            }
+        )
+        return Receipt(index, batch.prev)
+
+    def _head(self, case: str) -> tuple[int, str]:
+        head = self._heads.get(case)
+        if head is None:
+            stored = self._store.case_head(case)
+            head = (-1, NO_HASH) if stored is None else (stored[0], leaf_hash(stored[1]).hex())
+        return head
+
+    def _remember(self, heads: dict[str, tuple[int, str]]) -> None:
+        for case, head in heads.items():
+            self._heads[case] = head
+            self._heads.move_to_end(case)
+        while len(self._heads) > KNOWN_CASES:
+            self._heads.popitem(last=False)
+
+    # -- the clock ----------------------------------------------------------------------------
+
+    def _note_held_clock(self, batch: _Batch, reading: Reading) -> None:
+        """Say in the log itself, once per time it happens, that its times are held."""
+        if reading.held and not self._held:
+            body = {"clock": reading.clock, "held_at": reading.at, "kind": "clock-held"}
+            self._place(batch, self._own_draft(body, batch.edge.size), reading.at)
+
+    def accept_clock(self, reason: str) -> Receipt:
+        """Take the clock as it stands now, and record that somebody decided so."""
+        timeline = self._timeline if self._sound and self._timeline else self.recover()
+        timeline.accept()
+        body = {"kind": "clock-accepted", "reason": reason}
+        outcome = self.commit([self._own_draft(body, self.state.edge.size)])[0]
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def _own_draft(self, body: Mapping[str, object], size: int) -> Draft:
+        case = own_case(self._keys.origin)
+        event = sha256(f"{case} {size}".encode()).hexdigest()[:32]
+        return Draft.of(Submission("ledger", event, case, body))
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def publish(self) -> Published:
+        """Sign the tree as it is now, if it has grown; the newest checkpoint.
+
+        Raises StoreError or ClockError; it may be called again.
+        """
+        timeline = self._timeline if self._sound and self._timeline else self.recover()
+        edge, published = self.state.edge, self.state.published
+        if published is not None and published.checkpoint.size == edge.size:
+            return published
+        at = timeline.read().at
+        root = edge.root()
+        try:
+            self._guard.raise_to(Mark(edge.size, root.hex()))
+        except OSError as error:
+            raise StoreError(
+                f"the guard could not be written, so nothing is signed: {error}"
+            ) from error
+        note = sign_checkpoint(self._keys, size=edge.size, root=root, at=at)
+        self._sound = False
+        self._store.add_checkpoint(size=edge.size, note=note)
+        self._sound = True
+        published = Published(Checkpoint(self._keys.origin, edge.size, root), note)
+        self.state = State(edge, published)
+        return published
+
+    def attest(self, size: int, kind: str, body: bytes, who: str = "") -> None:
+        """Keep what somebody else said of a checkpoint, with the time it arrived."""
+        at = self._clock()
+        self._store.add_attestation(size=size, kind=kind, who=who, body=body, at=at)
+
+
+def rebuild_edge(store: SqliteStore) -> Edge:
+    """The right edge of what is in the database; raises DamageError when a tile is missing."""
+    size = store.size()
+    edge = Edge(size, [])
+    level = 0
+    while level == 0 or size >> TILE_HEIGHT * level:
+        stop = size >> TILE_HEIGHT * level
+        start = stop - stop % TILE_WIDTH
+        if level == 0:
+            row = [leaf_hash(leaf) for leaf in store.leaves(start, stop)]
+        else:
+            row = [_tile_root(store, level - 1, number) for number in range(start, stop)]
+        if len(row) != stop - start:
+            raise DamageError("entries are missing from the database; run `farseal ledger fsck`")
+        edge.rows.append(row)
+        level += 1
+    return edge
+
+
+def _tile_root(store: SqliteStore, level: int, number: int) -> bytes:
+    hashes = store.tile(level, number)
+    if hashes is None:
+        raise DamageError(f"tile {level}/{number} is missing; run `farseal ledger fsck`")
+    return expand(split_hashes(hashes))[-1][0]
