@@ -75,12 +75,15 @@ def build(
     at: int,
     notice: str | None = None,
 ) -> x509.Certificate:
-    """Build and sign one certificate.
+    """Build and sign one certificate; it does not outlive its issuer.
 
     `key` signs: the issuer's, or for the root (issuer None) its own. `notice` is shown to people by
     the tools that show policies (RFC 5280 4.2.1.4, at most 200 characters).
     """
     start = moment(at - _HEAD_START_MS).replace(microsecond=0)
+    end = start + timedelta(milliseconds=profile.life_ms)
+    if issuer is not None:
+        end = min(end, issuer.certificate.not_valid_after_utc)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -88,7 +91,7 @@ def build(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + timedelta(milliseconds=profile.life_ms))
+        .not_valid_after(end)
     )
     for extension, critical in _extensions(public_key, profile, issuer, start, notice):
         builder = builder.add_extension(extension, critical)

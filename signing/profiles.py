@@ -2,7 +2,7 @@
 
     root (20 y) -> issuing CA (10 y) -> office seal (2 y)          seals certificates and bundles
                                      -> notary (2 y)               signs certificates
-                                     -> time stamping unit (9 y, its key used for 1 y)
+                                     -> time stamping unit (10 y, its key used for 1 y)
                                      -> OCSP responder (30 d)      answers for the issuing CA
                                      -> applicant (24 h)           one session, the acts listed
 
@@ -124,7 +124,7 @@ NOTARY = CertificateProfile(
 )
 TIMESTAMP = CertificateProfile(
     "tsu",
-    9 * YEAR_MS,
+    10 * YEAR_MS,
     key_use_ms=1 * YEAR_MS,
     renew_ms=30 * DAY_MS,
     extended=(ExtendedKeyUsageOID.TIME_STAMPING,),
