@@ -1,1 +1,91 @@
-"""Placeholder: the manual of this room stands here."""
+"""The live session: forward, record, prove. The manual of this room.
+
+Browsers send VP8 and Opus over WebRTC. aiortc keeps SDP, ICE, DTLS and SRTP; its RTP sender and
+receiver are replaced by ours, which forward packets as bytes and record frames without transcoding.
+Nothing is ever decoded here, except single key frames in a process of their own.
+
+A packet's way, all on the event loop's thread, no queue and no task in between:
+
+    socket -> hooks.Wire (unprotect) -> connection (routes, congestion feedback)
+      -> ingress (numbers, NACK, RTX) -> egress (a slot of each viewer: header anew) -> protect
+                                      -> recorder -> frames -> timeline -> take -> disk thread
+
+and on the disk thread: encrypt, append, fdatasync, digest, and only then the fact back to the loop.
+
+    room = Room(session_id, directory=path, encrypt=vault, emit=journal, clock=epoch_ms, hosts=None)
+    answer = await room.join("applicant", offer)      # again by the same name: evicts, next take
+    room.keyframe("applicant"); room.quality("applicant")
+    takes = await room.close()                        # everything that arrived is on the disk
+
+`emit` gets facts (evidence.py): Joined, TakeStarted, SegmentClosed (each about a second, durable
+when told), Gap (loss, freeze, mute, stall, reconnect, clock, lag, disk), RecorderFailed, TakeEnded,
+Left. A participant of whom nothing is heard for 3 s is Left(reason="lost"): tell the others.
+
+A take file is a row of encrypted segments (takefile.py); `read_take` gives the plaintext, which
+joined is a WebM file that plays; `recover` says after a crash what is whole. A full disk ends the
+take with what it has; the call goes on, and a new take begins when there is space again.
+
+    evidence     facts, names, the digest chain        rtp        headers as bytes
+    hooks        all that is private to aiortc         ingress    a track on its way in
+    connection   one participant's media plane         egress     a slot towards a viewer
+    room         who is here, who sees whom            feedback   congestion feedback
+    recorder     one connection's takes                timeline   RTP time to one clock
+    take         a running take                        frames     packets to frames
+    takefile     bytes on disk and back                webm       the container
+    gaps         silences measured                     sampler    key frame to picture
+    supervisor   owns the few tasks there are
+
+Errors are one tree, drawn in evidence.py. This package imports nothing of ours but server.domain.
+"""
+
+from .evidence import (
+    Fact,
+    Gap,
+    Joined,
+    Keyframe,
+    KeyframeRefused,
+    Left,
+    MediaError,
+    MediaFact,
+    NameRefused,
+    OfferRefused,
+    Quality,
+    RecorderFailed,
+    RoomClosed,
+    SegmentClosed,
+    TakeDamaged,
+    TakeEnded,
+    TakeStarted,
+    TakeSummary,
+    UnsupportedStack,
+)
+from .room import Room
+from .sampler import Sampler
+from .takefile import StoredSegment, read_take, recover
+
+__all__ = [
+    "Fact",
+    "Gap",
+    "Joined",
+    "Keyframe",
+    "KeyframeRefused",
+    "Left",
+    "MediaError",
+    "MediaFact",
+    "NameRefused",
+    "OfferRefused",
+    "Quality",
+    "RecorderFailed",
+    "Room",
+    "RoomClosed",
+    "Sampler",
+    "SegmentClosed",
+    "StoredSegment",
+    "TakeDamaged",
+    "TakeEnded",
+    "TakeStarted",
+    "TakeSummary",
+    "UnsupportedStack",
+    "read_take",
+    "recover",
+]
