@@ -170,6 +170,8 @@ class Connection:
         self._ticks += 1
         for ingress in self.ingress.values():
             ingress.retry(now)
+        for egress in self.egress.values():
+            egress.tick(now)
         if self._ticks % 2 == 0 and self._arrivals is not None:
             self._send_arrivals()
         if self._ticks % 20 == 0 or (self._ticks < 20 and self._ticks % 4 == 0):

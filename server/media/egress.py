@@ -12,7 +12,7 @@ from typing import Protocol
 from aiortc import rtp as rtcp
 
 from .ingress import Ingress
-from .rtp import HEADER, PADDING
+from .rtp import HEADER, PADDING, begins_keyframe
 
 HISTORY = 1024  # packets kept for retransmission
 NTP_UNIT = 1 << 32
@@ -84,6 +84,8 @@ class Egress:
             return
         shift = self._shift
         if shift is None:
+            if self.kind == "video" and not begins_keyframe(data, head):
+                return  # nothing a viewer could decode yet
             # Go on where the previous source stopped: the viewer sees one stream.
             pause = 0.0 if self._sent_at is None else now - self._sent_at
             self._shift = shift = self._seq + 1 - number
@@ -143,6 +145,11 @@ class Egress:
             + out[2:4]
             + out[head:]
         )
+
+    def tick(self, now: float) -> None:
+        """Asks again for the key frame the slot waits for; the viewer cannot know it should."""
+        if self._shift is None and self.source is not None and self.payload_type >= 0:
+            self.source.request_keyframe(now)
 
     def on_keyframe_request(self, now: float) -> None:
         """The viewer's PLI or FIR, handed to whoever is in the slot."""

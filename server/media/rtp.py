@@ -97,6 +97,12 @@ def vp8_keyframe_size(frame: bytes) -> tuple[int, int] | None:
     return (frame[6] | frame[7] << 8) & 0x3FFF, (frame[8] | frame[9] << 8) & 0x3FFF
 
 
+def begins_keyframe(data: bytes, head: int) -> bool:
+    """Whether a packet is the first of a VP8 key frame."""
+    pos, begins = vp8_payload(data, head, len(data))
+    return begins and not data[pos] & 1
+
+
 def split_compound(data: bytes, limit: int) -> tuple[bytes, bytes]:
     """As many whole RTCP packets as fit `limit` bytes (at least one), and the rest."""
     pos = 0
