@@ -1,0 +1,126 @@
+"""Where the server listens, where it keeps things, and the one secret everything is derived from.
+
+    --data         FARSEAL_DATA         directory of databases, keys, objects, recordings (data)
+    --host         FARSEAL_HOST         address to listen on (127.0.0.1)
+    --port         FARSEAL_PORT         TCP port, 0 takes a free one (8080)
+    --public-url   FARSEAL_PUBLIC_URL   what people type; fixed at the first start, for it stands
+                                        in certificates (http://localhost:PORT)
+    --media-host   FARSEAL_MEDIA_HOSTS  addresses offered for video (every local address)
+    --trust-proxy  FARSEAL_TRUST_PROXY  take the caller's address from X-Forwarded-For (off)
+                   FARSEAL_SECRET       the master secret (the file `secret` in the directory)
+
+The master secret wraps the case keys, opens the office's key files and makes the demo logins.
+Whoever
+has it and the data directory has everything; whoever loses it has lost everything but the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from signing.keys import Secret
+
+_SHORTEST_SECRET = 32
+
+
+class ConfigError(Exception):
+    """A setting that cannot work; the message says which one and what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one server, already checked."""
+
+    data: Path
+    host: str
+    port: int
+    public_url: str
+    media_hosts: tuple[str, ...] | None
+    trust_proxy: bool
+    secret: Secret
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the server over HTTPS, so that cookies may be bound to it."""
+        return self.public_url.startswith("https://")
+
+    def path(self, name: str) -> Path:
+        """Return the place of `name` in the data directory."""
+        return self.data / name
+
+
+def read_config(
+    *,
+    data: Path,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    public_url: str | None = None,
+    media_hosts: tuple[str, ...] | None = None,
+    trust_proxy: bool = False,
+    environment: Mapping[str, str] | None = None,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> Config:
+    """Return checked settings; make the data directory and the master secret on the first run.
+
+    Raises ConfigError for an address nobody could open, a directory that cannot be written, or a
+    secret too short to protect anything.
+    """
+    url = (public_url or f"http://localhost:{port}").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.path:
+        raise ConfigError(
+            f"public url {url!r} is not an address like https://notary.example: "
+            "scheme and host, no path"
+        )
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = data / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"the data directory {data} cannot be written ({error.strerror}); "
+            "give another with --data, or give this user the right to write there"
+        ) from error
+    secret = _master_secret(
+        data / "secret", os.environ if environment is None else environment, random
+    )
+    return Config(data, host, port, url, media_hosts, trust_proxy, secret)
+
+
+def derive(secret: Secret, label: str, *, length: int = 32) -> bytes:
+    """Return `length` (at most 32) bytes for one purpose; labels never share bytes
+    (HMAC-SHA-256)."""
+    return hmac.digest(secret.reveal(), f"farseal/{label}".encode(), hashlib.sha256)[:length]
+
+
+def _master_secret(
+    path: Path, environment: Mapping[str, str], random: Callable[[int], bytes]
+) -> Secret:
+    if given := environment.get("FARSEAL_SECRET"):
+        if len(given.encode()) < _SHORTEST_SECRET:
+            raise ConfigError(f"FARSEAL_SECRET is shorter than {_SHORTEST_SECRET} bytes")
+        return Secret(given)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        text = path.read_text().strip()
+        if len(text) < _SHORTEST_SECRET:
+            raise ConfigError(
+                f"{path} is damaged: it holds fewer than {_SHORTEST_SECRET} characters; "
+                "put the backup of this file back, the data cannot be opened without it"
+            ) from None
+        return Secret(text)
+    text = random(32).hex()
+    with os.fdopen(handle, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return Secret(text)
