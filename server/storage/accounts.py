@@ -9,73 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-metadata = MetaData()
-
-staff = Table(
-    "account_staff",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("login", String(64), nullable=False, unique=True),
-    Column("role", String(16), nullable=False),
-    Column("name_zh", String(64), nullable=False),
-    Column("name_en", String(64), nullable=False),
-    Column("licence", String(64), nullable=False),
-    Column("licensed_from", String(10), nullable=False),
-    Column("licensed_until", String(10), nullable=False),
-    Column("password_hash", String(256), nullable=False),
-    Column("totp_sealed", LargeBinary, nullable=False),
-    Column("totp_step", BigInteger, nullable=False, default=0),
-)
-applicant = Table(
-    "account_applicant",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("phone", String(16), nullable=False, unique=True),
-    Column("created_at", BigInteger, nullable=False),
-)
-phone_code = Table(
-    "account_phone_code",
-    metadata,
-    Column("phone", String(16), primary_key=True),
-    Column("code_digest", String(64), nullable=False),
-    Column("sent_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("tries_left", Integer, nullable=False),
-)
-failure = Table(
-    "account_failure",
-    metadata,
-    Column("login", String(64), primary_key=True),
-    Column("count", Integer, nullable=False),
-    Column("last_at", BigInteger, nullable=False),
-    Column("locked_until", BigInteger, nullable=False),
-)
-login_session = Table(
-    "account_session",
-    metadata,
-    Column("token_digest", String(64), primary_key=True),
-    Column("kind", String(16), nullable=False),
-    Column("person_id", String(32), nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("seen_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-)
+from server.storage.database import Database
+from server.storage.models import account_applicant as applicant
+from server.storage.models import account_failure as failure
+from server.storage.models import account_phone_code as phone_code
+from server.storage.models import account_session as login_session
+from server.storage.models import account_staff as staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +41,13 @@ class AccountStore:
     """The tables above, one method for each thing `services.accounts` does, each one
     transaction."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def put_staff(self, row: StaffRow) -> None:
         """Write one person of the office; an existing person keeps the last used TOTP step."""
         values = {name: getattr(row, name) for name in StaffRow.__slots__}
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             known = update(staff).where(staff.c.id == row.id)
             values.pop("totp_step")
             if (await connection.execute(known.values(**values))).rowcount == 0:
@@ -121,12 +63,12 @@ class AccountStore:
 
     async def all_staff(self) -> tuple[StaffRow, ...]:
         """Return everybody of the office, by login."""
-        async with self._engine.connect() as connection:
+        async with self._database.read() as connection:
             rows = (await connection.execute(select(staff).order_by(staff.c.login))).mappings()
             return tuple(StaffRow(**row) for row in rows)
 
     async def _staff(self, condition: Any) -> StaffRow | None:
-        async with self._engine.connect() as connection:
+        async with self._database.read() as connection:
             row = (await connection.execute(select(staff).where(condition))).mappings().first()
         return StaffRow(**row) if row else None
 
@@ -137,18 +79,18 @@ class AccountStore:
             .where(staff.c.id == staff_id, staff.c.totp_step < step)
             .values(totp_step=step)
         )
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             return (await connection.execute(statement)).rowcount == 1
 
     async def locked_until(self, login: str) -> int:
         """Return until when a login is locked; 0 when it never was."""
-        async with self._engine.connect() as connection:
+        async with self._database.read() as connection:
             query = select(failure.c.locked_until).where(failure.c.login == login)
             return int((await connection.execute(query)).scalar() or 0)
 
     async def count_failure(self, login: str, *, at: int, most: int, lock_ms: int) -> None:
         """Count one wrong try; at the `most`-th the login is locked for `lock_ms`."""
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             query = select(failure.c.count).where(failure.c.login == login)
             count = int((await connection.execute(query)).scalar() or 0) + 1
             locked = at + lock_ms if count >= most else 0
@@ -161,14 +103,14 @@ class AccountStore:
 
     async def forget_failures(self, login: str) -> None:
         """Start counting anew after a right try."""
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             await connection.execute(delete(failure).where(failure.c.login == login))
 
     async def put_code(
         self, phone: str, digest: str, *, at: int, expires_at: int, tries: int
     ) -> None:
         """Keep the digest of the newest code of a phone; an older one no longer works."""
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             await connection.execute(delete(phone_code).where(phone_code.c.phone == phone))
             await connection.execute(
                 insert(phone_code).values(
@@ -182,7 +124,7 @@ class AccountStore:
 
     async def code_sent_at(self, phone: str) -> int:
         """Return when the newest code was sent to a phone; 0 when there is none."""
-        async with self._engine.connect() as connection:
+        async with self._database.read() as connection:
             query = select(phone_code.c.sent_at).where(phone_code.c.phone == phone)
             return int((await connection.execute(query)).scalar() or 0)
 
@@ -192,7 +134,7 @@ class AccountStore:
         A code that is expired, used up or was never sent gives 0.
         """
         live = (phone_code.c.phone == phone, phone_code.c.expires_at > at)
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             right = delete(phone_code).where(
                 *live, phone_code.c.code_digest == digest, phone_code.c.tries_left > 0
             )
@@ -208,22 +150,22 @@ class AccountStore:
     async def applicant_by_phone(self, phone: str, *, new_id: str, at: int) -> str:
         """Return the id of the applicant with that phone, made on the first login."""
         query = select(applicant.c.id).where(applicant.c.phone == phone)
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             if found := (await connection.execute(query)).scalar():
                 return str(found)
         try:
-            async with self._engine.begin() as connection:
+            async with self._database.write() as connection:
                 await connection.execute(
                     insert(applicant).values(id=new_id, phone=phone, created_at=at)
                 )
             return new_id
         except IntegrityError:  # two logins at once: the other one made it
-            async with self._engine.connect() as connection:
+            async with self._database.read() as connection:
                 return str((await connection.execute(query)).scalar_one())
 
     async def applicant_phone(self, applicant_id: str) -> str | None:
         """Return the phone of an applicant."""
-        async with self._engine.connect() as connection:
+        async with self._database.read() as connection:
             query = select(applicant.c.phone).where(applicant.c.id == applicant_id)
             found = (await connection.execute(query)).scalar()
         return str(found) if found else None
@@ -232,7 +174,7 @@ class AccountStore:
         self, digest: str, *, kind: str, person_id: str, at: int, expires_at: int
     ) -> None:
         """Keep a login session; sessions that ended long ago are swept on the way."""
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             await connection.execute(delete(login_session).where(login_session.c.expires_at < at))
             await connection.execute(
                 insert(login_session).values(
@@ -250,18 +192,18 @@ class AccountStore:
         query = select(login_session.c.kind, login_session.c.person_id).where(
             login_session.c.token_digest == digest, login_session.c.expires_at > at
         )
-        async with self._engine.connect() as connection:
+        async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         return (str(row[0]), str(row[1])) if row else None
 
     async def end_session(self, digest: str) -> None:
         """End one session."""
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             ended = delete(login_session).where(login_session.c.token_digest == digest)
             await connection.execute(ended)
 
     async def end_all_sessions(self, person_id: str) -> None:
         """End every session of a person."""
-        async with self._engine.begin() as connection:
+        async with self._database.write() as connection:
             ended = delete(login_session).where(login_session.c.person_id == person_id)
             await connection.execute(ended)

@@ -1,0 +1,259 @@
+"""The one door for change: a case, its current session, and their events, in one transaction.
+
+    async with files.change(case_id) as change:
+        change.case, events = application.submit(change.case, act, ...)
+        change.emit(events)
+
+On leaving, the case's version is checked and raised, events are written with the leaf bodies they
+will have in the ledger (salted commitments, computed here while the case's keys are at hand), and
+all of it commits or nothing does. Then subscribers are told.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.canonical import canonical, digest
+from server.domain.case import Case
+from server.domain.errors import DomainError
+from server.domain.events import Event
+from server.domain.session import Session
+from server.storage import models
+from server.storage.codec import decode, encode, to_plain
+from server.storage.database import Database
+from server.storage.vault import Vault
+
+Committer = Callable[[bytes, str, str], str]
+"""(key, label, content SHA-256 hex) -> commitment: `ledger.entry`'s, handed in from above."""
+Listener = Callable[[str, str | None], None]
+MACHINES = ("system", "recorder", "analysis")
+"""Actors that are no persons; they stand in the ledger by name."""
+
+
+class Change:
+    """What one transaction does to a case. Assign `case` and `session`; `emit` their events."""
+
+    def __init__(self, connection: AsyncConnection, case: Case, session: Session | None) -> None:
+        self.connection = connection
+        self.case = case
+        self.session = session
+        self.also: Session | None = None
+        self.events: list[Event] = []
+
+    def emit(self, events: Sequence[Event]) -> None:
+        """Write these events with the change, in this order."""
+        self.events += events
+
+    @property
+    def held(self) -> Session:
+        """The session this change was opened with; refuses `session-unknown` if there is none."""
+        if self.session is None:
+            raise DomainError("session-unknown")
+        return self.session
+
+
+class CaseFiles:
+    """Reads and changes cases and sessions. `register` is the id of the public register's chain."""
+
+    def __init__(
+        self, database: Database, vault: Vault, *, commit_to: Committer, register: str
+    ) -> None:
+        self.database = database
+        self._vault = vault
+        self._commit_to = commit_to
+        self._register = register
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of every committed change; returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def create(self, case: Case, events: Sequence[Event]) -> None:
+        """A new case, with keys of its own (made, durably, before anything is encrypted)."""
+        self._vault.create(case.id)
+        async with self.database.write() as connection:
+            await connection.execute(insert(models.case).values(**self._case_row(case, version=0)))
+            await self._write_events(connection, events)
+        self._tell(case.id, None)
+
+    @asynccontextmanager
+    async def change(
+        self, case_id: str | None = None, *, session_id: str | None = None
+    ) -> AsyncIterator[Change]:
+        """One change of a case (or of the case a session belongs to, with that session).
+
+        With a case id alone, the case's newest session comes along. Refuses `case-unknown`,
+        `session-unknown`; raises `case-changed` if somebody else changed it meanwhile.
+        """
+        async with self.database.write() as connection:
+            session = None
+            if session_id is not None:
+                session = await self._session(connection, session_id)
+                case_id = session.case_id
+            case = await self._case(connection, case_id or "")
+            if session is None and case.sessions:
+                session = await self._session(connection, case.sessions[-1])
+            change = Change(connection, case, session)
+            yield change
+            if change.case != case or change.events:
+                await self._save_case(connection, change.case, version=case.version)
+            for changed in (change.session, change.also):
+                if changed is not None and changed != session:
+                    await self._save_session(connection, changed)
+            await self._write_events(connection, change.events)
+        self._tell(change.case.id, change.session.id if change.session else None)
+
+    async def case(self, case_id: str) -> Case:
+        """A case as committed; refuses `case-unknown`."""
+        async with self.database.read() as connection:
+            return await self._case(connection, case_id)
+
+    async def session(self, session_id: str) -> Session:
+        """A session as committed; refuses `session-unknown`."""
+        async with self.database.read() as connection:
+            return await self._session(connection, session_id)
+
+    async def both(self, session_id: str) -> tuple[Case, Session]:
+        """A session and its case, of one moment."""
+        async with self.database.read() as connection:
+            session = await self._session(connection, session_id)
+            return await self._case(connection, session.case_id), session
+
+    async def cases(self, *, applicant: str | None = None) -> tuple[Case, ...]:
+        """Cases, newest first; all of them, or those of an applicant."""
+        query = select(models.case).order_by(models.case.c.created_at.desc())
+        if applicant is not None:
+            query = query.where(models.case.c.applicant == applicant)
+        async with self.database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return tuple(self._read_case(row) for row in rows)
+
+    async def sessions_in(self, *states: str) -> tuple[Session, ...]:
+        """Sessions standing in one of the states, oldest first."""
+        table = models.session
+        query = select(table).where(table.c.state.in_(states)).order_by(table.c.opened_at)
+        async with self.database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return tuple(self._read_session(row) for row in rows)
+
+    def private(self, case_id: str, event_id: str, blob: bytes) -> dict[str, Any]:
+        """What an event kept to itself: {"facts", "items"}."""
+        cipher = self._vault.cipher(case_id)
+        value: dict[str, Any] = json.loads(cipher.decrypt(blob, f"event/{event_id}"))
+        return value
+
+    async def _case(self, connection: AsyncConnection, case_id: str) -> Case:
+        query = select(models.case).where(models.case.c.id == case_id)
+        row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise DomainError("case-unknown")
+        return self._read_case(row)
+
+    async def _session(self, connection: AsyncConnection, session_id: str) -> Session:
+        query = select(models.session).where(models.session.c.id == session_id)
+        row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise DomainError("session-unknown")
+        return self._read_session(row)
+
+    def _read_case(self, row: Mapping[Any, Any]) -> Case:
+        cipher = self._vault.cipher(row["id"])
+        return decode(Case, cipher.decrypt(row["body"], f"case/{row['id']}/{row['version']}"))
+
+    def _read_session(self, row: Mapping[Any, Any]) -> Session:
+        cipher = self._vault.cipher(row["case_id"])
+        label = f"session/{row['id']}/{row['version']}"
+        return decode(Session, cipher.decrypt(row["body"], label))
+
+    def _case_row(self, case: Case, *, version: int) -> dict[str, Any]:
+        body = encode(to_plain(case) | {"version": version})
+        return {
+            "id": case.id,
+            "version": version,
+            "state": case.state.value,
+            "matter": case.matter,
+            "applicant": case.applicant,
+            "handler": case.handler.id if case.handler else None,
+            "created_at": case.created_at,
+            "body": self._vault.cipher(case.id).encrypt(body, f"case/{case.id}/{version}"),
+        }
+
+    async def _save_case(self, connection: AsyncConnection, case: Case, *, version: int) -> None:
+        table = models.case
+        statement = (
+            update(table)
+            .where(table.c.id == case.id, table.c.version == version)
+            .values(**self._case_row(case, version=version + 1))
+        )
+        if (await connection.execute(statement)).rowcount != 1:
+            raise DomainError("case-changed")
+
+    async def _save_session(self, connection: AsyncConnection, session: Session) -> None:
+        table = models.session
+        version = session.version + 1
+        body = encode(to_plain(session) | {"version": version})
+        cipher = self._vault.cipher(session.case_id)
+        row = {
+            "id": session.id,
+            "case_id": session.case_id,
+            "number": session.number,
+            "version": version,
+            "state": session.state.value,
+            "opened_at": session.opened_at,
+            "body": cipher.encrypt(body, f"session/{session.id}/{version}"),
+        }
+        if session.version == 0:
+            await connection.execute(insert(table).values(**row))
+            return
+        known = update(table).where(table.c.id == session.id, table.c.version == session.version)
+        if (await connection.execute(known.values(**row))).rowcount != 1:
+            raise DomainError("case-changed")
+
+    async def _write_events(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
+        if events:
+            rows = [self._event_row(event) for event in events]
+            await connection.execute(insert(models.event), rows)
+
+    def _event_row(self, event: Event) -> dict[str, Any]:
+        items = dict(event.items)
+        if event.facts:
+            items["facts"] = digest(dict(event.facts))
+        on_register = event.chain == "register"
+        key = self._vault.cipher(event.case_id, "register" if on_register else "evidence").key
+        body: dict[str, object] = {
+            **event.public,
+            "kind": event.kind,
+            "actor": self._pseudonym(key, event.actor),
+            "items": [
+                {"name": name, "sha256": self._commit_to(key, f"{event.id}/{name}", content)}
+                for name, content in sorted(items.items())
+            ],
+        }
+        private = canonical({"facts": dict(event.facts), "items": items})
+        cipher = self._vault.cipher(event.case_id)
+        return {
+            "id": event.id,
+            "case_id": event.case_id,
+            "session_id": event.session_id,
+            "chain": self._register if on_register else event.case_id,
+            "kind": event.kind,
+            "at": event.at,
+            "body": canonical(body).decode(),
+            "private": cipher.encrypt(private, f"event/{event.id}"),
+        }
+
+    def _pseudonym(self, key: bytes, actor: str) -> str:
+        """Who acted, the same within a case and unlike in any other: cases cannot be linked."""
+        if actor in MACHINES:
+            return actor
+        return self._commit_to(key, "actor", sha256(actor.encode()).hexdigest())[:32]
+
+    def _tell(self, case_id: str, session_id: str | None) -> None:
+        for listener in tuple(self._listeners):
+            listener(case_id, session_id)
