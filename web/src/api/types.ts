@@ -98,7 +98,7 @@ export interface ProblemBody {
   title: string;
   kept?: string;
   next?: string;
-  field?: string;
+  field?: string | null;
   params?: Record<string, unknown>;
 }
 
