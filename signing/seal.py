@@ -157,23 +157,23 @@ def office_seal_svg(name: str, *, font: Path, line: str = "") -> str:
     outlines = _Outlines(font)
     outlines.require(name + line)
     count = len(name)
-    span = math.radians(min(264.0, 16.5 * max(count, 2)))
-    radius = 75.5
-    size = min(27.0, span * radius / max(count, 1) * 1.04)
+    span = math.radians(min(268.0, 20.5 * max(count, 2)))
+    radius = 74.5
+    size = min(31.0, span * radius / max(count, 1) * 1.16)
     glyphs = []
     for index, character in enumerate(name):
         angle = -span / 2 + span * (index + 0.5) / count
         centre = (100 + radius * math.sin(angle), 100 - radius * math.cos(angle))
-        glyphs.append(outlines.draw(character, size, centre, angle, squeeze=0.74))
+        glyphs.append(outlines.draw(character, size, centre, angle, squeeze=0.7))
     for index, character in enumerate(line):
-        centre = (100 + (index - (len(line) - 1) / 2) * 16.5, 150.0)
-        glyphs.append(outlines.draw(character, 15.5, centre, 0.0, squeeze=1.0))
+        centre = (100 + (index - (len(line) - 1) / 2) * 16.5, 151.0)
+        glyphs.append(outlines.draw(character, 15, centre, 0.0, squeeze=1.0))
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200">'
         f"<title>{escape(name)}</title>"
         f'<circle cx="100" cy="100" r="95.5" fill="none" stroke="{SEAL_RED}" stroke-width="5"/>'
-        f'<path d="{_star(100, 97, 28)}" fill="{SEAL_RED}"/>'
-        f'<path d="{"".join(glyphs)}" fill="{SEAL_RED}" stroke="{SEAL_RED}" stroke-width="0.7" '
+        f'<path d="{_star(100, 100, 27)}" fill="{SEAL_RED}"/>'
+        f'<path d="{"".join(glyphs)}" fill="{SEAL_RED}" stroke="{SEAL_RED}" stroke-width="1.1" '
         'stroke-linejoin="round"/></svg>'
     )
 

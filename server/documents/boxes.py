@@ -1,0 +1,34 @@
+"""Empty signature fields over the boxes a template left for them.
+
+The field is where a reader's program shows who signed; the picture below it (seal, handwriting) is
+part of the page.
+"""
+
+import io
+from collections.abc import Sequence
+
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.fields import SigFieldSpec, append_signature_field
+
+from server.documents.typeset import Box
+
+
+def place_fields(pdf: bytes, boxes: Sequence[Box], *, labels: dict[str, str]) -> bytes:
+    """Add an empty signature field for each box, named as the box; `labels` are shown to people."""
+    if not boxes:
+        return pdf
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    for box in boxes:
+        edges = tuple(round(edge, 2) for edge in (box.left, box.bottom, box.right, box.top))
+        append_signature_field(
+            writer,
+            SigFieldSpec(
+                box.name,
+                on_page=box.page,
+                box=edges,  # type: ignore[arg-type] # pyHanko writes fractions as they are
+                readable_field_name=labels.get(box.name, box.name),
+            ),
+        )
+    output = io.BytesIO()
+    writer.write(output)  # type: ignore[no-untyped-call]
+    return output.getvalue()
