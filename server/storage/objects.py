@@ -39,14 +39,16 @@ class Objects:
 
     async def get(self, name: str, *, cipher: Cipher, label: str) -> bytes:
         """The content of a blob; refuses `object-damaged` if it is lost or was changed."""
+        return await asyncio.to_thread(self._get, name, cipher, label)
+
+    def _get(self, name: str, cipher: Cipher, label: str) -> bytes:
         try:
-            result = await self._store.get_async(_path(name))
-            blob = bytes(await result.bytes_async())
+            blob = bytes(self._store.get(_path(name)).bytes())
         except FileNotFoundError:
             raise DomainError("object-damaged", label=label) from None
         if sha256(blob).hexdigest() != name:
             raise DomainError("object-damaged", label=label)
-        return await asyncio.to_thread(cipher.decrypt, blob, label)
+        return cipher.decrypt(blob, label)
 
     def _put(self, content: bytes, cipher: Cipher, label: str) -> Stored:
         blob = cipher.encrypt(content, label)
