@@ -188,8 +188,8 @@ class Recorder:
     def _reported(self, kind: str, ntp: int, ts: int, now: float) -> None:
         step = self._timeline.on_report(kind, ntp, ts)
         shift = self._timeline.align()
-        if shift is not None and self.take is not None:
-            self.take.align(shift)
+        if shift is not None and self.take is not None and not self.take.align(shift):
+            step = shift  # the take had to begin on arrival times; this is where it is put right
         if abs(step) >= CORRECTION:
             self._gap("clock", now, now, {"track": kind, "correction_ms": round(step * 1000)})
 

@@ -1,7 +1,8 @@
 """A running take: frames to clusters, clusters to the disk thread, facts back.
 
-Frames wait in memory until audio and video stand on one clock (both sender reports, or 1.5 s), then
-a cluster is closed each second once both tracks have passed its end. What kill -9 can take is
+Frames wait in memory until audio and video stand on one clock (both sender reports, or 1.5 s:
+Chrome speaks of audio only after 2.5 s, and until then arrival times are within 30 ms), then a
+cluster is closed each second once both tracks have passed its end. What kill -9 can take is
 therefore less than two seconds; everything told to the ledger is on the disk.
 """
 
@@ -105,10 +106,10 @@ class Take:
             if frame.now - self._began >= ALIGN_WAIT:
                 self.align(0.0)
 
-    def align(self, video_shift: float) -> None:
-        """Lets the waiting frames go, video moved by `video_shift` seconds."""
+    def align(self, video_shift: float) -> bool:
+        """Lets waiting frames go, video moved by `video_shift` seconds; False when none wait."""
         if self._waiting is None:
-            return
+            return False
         moved = [
             (at + video_shift if frame.kind == "video" else at, frame)
             for at, frame in self._waiting
@@ -119,6 +120,7 @@ class Take:
             self._zero = moved[0][0]
         for at, frame in moved:
             self._block(at, frame)
+        return True
 
     def tick(self, now: float) -> None:
         """Closes what would otherwise stay open through a silence."""

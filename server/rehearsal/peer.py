@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import fractions
 import math
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -197,7 +198,7 @@ class Peer:
         connection.on("connectionstatechange", state_changed)
         connection.on("track", self._read)
         await connection.setLocalDescription(await connection.createOffer())
-        answer = await self._exchange(connection.localDescription.sdp)
+        answer = await self._exchange(_with_audio_nack(connection.localDescription.sdp))
         await connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         await asyncio.wait_for(up.wait(), CONNECT)
 
@@ -232,6 +233,13 @@ class Peer:
                 self.frames[track.kind] += 1
                 async with self._changed:
                     self._changed.notify_all()
+
+
+def _with_audio_nack(offer: str) -> str:
+    """Offers retransmission of audio, as our page does: stock aiortc gives it and does not say so."""
+    return re.sub(
+        r"^(a=rtpmap:(\d+) opus/48000/2)\r\n", r"\1\r\na=rtcp-fb:\2 nack\r\n", offer, flags=re.M
+    )
 
 
 def _only_vp8(connection: RTCPeerConnection) -> None:

@@ -1,0 +1,119 @@
+"""Stock peers over a bad network."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+import pytest
+
+from server.media import Gap, Left, Room, SegmentClosed, TakeEnded, TakeStarted
+from server.rehearsal.peer import Clip, Peer, encode_clip
+
+from .conftest import Facts, Vault
+from .network import Relay
+from .recording import look
+
+FPS = 15
+
+
+@pytest.fixture(scope="session")
+def clip() -> Clip:
+    """Two seconds with something in them, so that frames take several packets."""
+    noise = np.random.default_rng(7).integers(0, 255, (240, 320, 3), np.uint8)
+    return encode_clip(
+        [np.roll(noise, 5 * n, axis=1) for n in range(2 * FPS)], fps=FPS, bitrate=800_000
+    )
+
+
+@pytest.fixture
+async def relay() -> AsyncIterator[Relay]:
+    made = Relay(loss=0.0, seed=11)
+    await made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def make_peer(room: Room, clip: Clip) -> AsyncIterator[Callable[..., Peer]]:
+    """Makes participants of the room, and hangs up for all of them."""
+    made: list[Peer] = []
+
+    def peer(name: str, *, relay: Relay | None = None, slots: int = 1) -> Peer:
+        async def join(offer: str) -> str:
+            return await room.join(name, offer)
+
+        exchange = relay.exchange(join) if relay else join
+        made.append(Peer(clip, exchange=exchange, hosts=["127.0.0.1"], slots=slots))
+        return made[-1]
+
+    yield peer
+    await asyncio.gather(*(each.close() for each in made))
+
+
+async def test_five_percent_loss_both_ways_loses_nothing_of_the_recording(
+    room: Room, facts: Facts, vault: Vault, relay: Relay, make_peer: Callable[..., Peer]
+) -> None:
+    relay.loss = 0.05
+    sender = make_peer("applicant", relay=relay)
+    viewer = make_peer("notary")
+    await viewer.connect()
+    await sender.connect()
+    await facts.until(lambda: len(facts.of(SegmentClosed, "applicant")) >= 7)
+    await viewer.received(video=4 * FPS)
+    quality = room.quality("applicant")
+    assert quality is not None
+    takes = {take.participant: take for take in await room.close()}
+
+    assert relay.dropped > 40, "a test without loss shows nothing"
+    assert not [gap for gap in facts.of(Gap, "applicant") if gap.kind == "loss"]
+    recording = look(takes["applicant"].path, vault.decrypt)
+    assert recording.first_is_key
+    # Opus packets are 20 ms apart and VP8 frames 67 ms: any missing one would leave a hole of two.
+    assert max(b - a for a, b in itertools.pairwise(recording.audio_times)) < 0.035
+    assert max(b - a for a, b in itertools.pairwise(recording.video_times)) < 0.11
+    assert len(recording.audio_times) / recording.duration == pytest.approx(50, abs=1.5)
+
+
+async def test_a_line_cut_off_is_a_stall_then_a_loss_and_a_new_connection_goes_on(
+    room: Room, facts: Facts, vault: Vault, relay: Relay, make_peer: Callable[..., Peer]
+) -> None:
+    applicant = make_peer("applicant", relay=relay)
+    notary = make_peer("notary")
+    await notary.connect()
+    await applicant.connect()
+    await facts.until(lambda: facts.of(SegmentClosed, "applicant"))
+    await notary.received(video=10)
+    relay.down = True
+    (left,) = await facts.until(lambda: facts.of(Left, "applicant"))
+    assert left.reason == "lost"
+    await facts.until(lambda: facts.of(TakeEnded, "applicant"))
+    assert [g.kind for g in facts.of(Gap, "applicant")] == ["stall"]
+    (stall,) = facts.of(Gap, "applicant")
+    assert 2_500 < stall.end_at - stall.start_at < 5_000
+    before = notary.frames["video"]
+
+    again = make_peer("applicant")
+    await again.connect()
+    await facts.until(lambda: [s for s in facts.of(SegmentClosed, "applicant") if s.take == 1])
+    await notary.received(video=before + 10)
+    second = facts.of(TakeStarted, "applicant")[1]
+    assert second.take == 1
+    assert "reconnect" in [g.kind for g in facts.of(Gap, "applicant") if g.take == 1]
+    for take in await room.close():
+        assert look(take.path, vault.decrypt).first_is_key
+
+
+async def test_three_parties_each_see_the_two_others(
+    room: Room, facts: Facts, make_peer: Callable[..., Peer]
+) -> None:
+    names = ("notary", "applicant", "interpreter")
+    peers = [make_peer(name, slots=2) for name in names]
+    for peer in peers:
+        await peer.connect()
+    await asyncio.gather(*(peer.received(video=4 * FPS) for peer in peers))
+    for name in names:
+        assert set(room.shown(name)) == set(names) - {name}
+    await room.leave("interpreter")
+    assert room.participants == ("notary", "applicant")
+    assert [left.reason for left in facts.of(Left, "interpreter")] == ["left"]
