@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -29,11 +30,8 @@ NO_HASH = "0" * 64
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_LITERALS = {None: "null", True: "true", False: "false"}
 _LEAF_KEYS = ("body", "case", "case_prev", "case_seq", "event", "index", "prev", "time", "v")
-
-_encode: Callable[[object], str] = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
 
 
 def canonical_json(value: object) -> bytes:
@@ -42,33 +40,34 @@ def canonical_json(value: object) -> bytes:
     Raises EntryError for floats, NaN, integers beyond 2**53 - 1, keys that are not ASCII
     strings, lone surrogates, other types, and nesting deeper than 32.
     """
-    _require_canonical(value, 0)
     try:
-        return _encode(value).encode()
+        return _write(value, 0).encode()
     except UnicodeEncodeError as error:
         raise EntryError("a text holds a lone surrogate, which is no character") from error
 
 
-def _require_canonical(value: object, depth: int) -> None:
-    kind = type(value)
-    if isinstance(value, str) or kind is bool or value is None:
-        return
-    if kind is int:
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
-            raise EntryError(f"the integer {value} is beyond 2**53 - 1; write it as a text")
-        return
+def _write(value: object, depth: int) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or value is True or value is False:
+        return _LITERALS[value]
+    if type(value) is int:
+        if -MAX_INTEGER <= value <= MAX_INTEGER:
+            return str(value)
+        raise EntryError(f"the integer {value} is beyond 2**53 - 1; write it as a text")
     if depth == MAX_DEPTH:
         raise EntryError(f"the value is nested deeper than {MAX_DEPTH}")
-    if kind is dict:
-        for key, item in value.items():  # type: ignore[attr-defined]
+    if type(value) is dict or isinstance(value, Mapping):
+        for key in value:
             if type(key) is not str or not key.isascii():
                 raise EntryError(f"the key {key!r} is not an ASCII string")
-            _require_canonical(item, depth + 1)
-    elif kind is list or kind is tuple:
-        for item in value:  # type: ignore[attr-defined]
-            _require_canonical(item, depth + 1)
-    else:
-        raise EntryError(f"{kind.__name__} has no place in canonical JSON: {value!r:.80}")
+        items = [
+            f"{encode_basestring(key)}:{_write(value[key], depth + 1)}" for key in sorted(value)
+        ]
+        return "{" + ",".join(items) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
+    raise EntryError(f"{type(value).__name__} has no place in canonical JSON: {value!r:.80}")
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -120,8 +119,8 @@ class Submission:
 
     @property
     def key(self) -> bytes:
-        """What makes a repeated submission the same one; 32 bytes."""
-        return sha256(self.client.encode() + b"\0" + self.event.encode()).digest()
+        """What makes a repeated submission the same one: 128 bits of a SHA-256."""
+        return sha256(self.client.encode() + b"\0" + self.event.encode()).digest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

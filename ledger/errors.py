@@ -9,6 +9,7 @@
     │   ├── ProofError    an inclusion, consistency or case proof
     │   └── MirrorError   a mirror's files do not add up to its signed checkpoint
     ├── StoreError        the database could not record; nothing that was acknowledged is lost
+    │   └── TakenError    a row is there already; the sequencer looks which
     ├── RecoveryError     the database cannot be opened as it is
     │   ├── DamageError   its parts contradict each other: run `farseal ledger fsck`
     │   ├── GuardError    it is older than the guard, or the guard is missing
@@ -65,6 +66,10 @@ class MirrorError(VerificationError):
 
 class StoreError(LedgerError):
     """The database could not record; nothing that was acknowledged is lost."""
+
+
+class TakenError(StoreError):
+    """A row with this key is there already; nothing was written."""
 
 
 class RecoveryError(LedgerError):

@@ -11,11 +11,9 @@ code that starts it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from ledger.clock import Reading, Timeline
 from ledger.entry import (
@@ -35,15 +33,16 @@ from ledger.errors import (
     GuardError,
     LedgerError,
     StoreError,
+    TakenError,
 )
 from ledger.guard import Guard, Mark
 from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, FullTile, expand, leaf_hash, split_hashes
 from ledger.note import Checkpoint, LogKeys, open_checkpoint, sign_checkpoint
 from ledger.read import LogReader, Published, State
-from ledger.store import SqliteStore
+from ledger.store import Row, SqliteStore
 
 KNOWN_CASES = 65_536
-"""How many cases' newest entries are remembered; others are looked up."""
+"""How many cases' newest entries are remembered before all are forgotten and looked up anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Draft:
 
     @classmethod
     def of(cls, submission: Submission) -> Draft:
-        body = canonical_json(dict(submission.body))
+        body = canonical_json(submission.body)
         return cls(submission.key, submission.event, submission.case, body)
 
 
@@ -70,7 +69,7 @@ class _Batch:
 
     edge: Edge
     prev: str
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     tiles: list[FullTile]
     heads: dict[str, tuple[int, str]]
     taken: dict[bytes, tuple[int, bytes]]
@@ -101,7 +100,7 @@ class Sequencer:
         self._sound = False
         self._held = False
         self._prev = NO_HASH
-        self._heads: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._heads: dict[str, tuple[int, str]] = {}
         self._timeline: Timeline | None = None
         self.state = State(Edge(), None)
         self.reader = LogReader(store, lambda: self.state)
@@ -187,6 +186,14 @@ class Sequencer:
         A draft that is in the ledger already gets the receipt it had. Raises LedgerError when
         nothing new of the batch is recorded.
         """
+        try:
+            return self._commit(drafts, {})
+        except TakenError:  # rare, so the database finds repeats; no look-up for each entry
+            return self._commit(drafts, self._store.find([draft.key for draft in drafts]))
+
+    def _commit(
+        self, drafts: Sequence[Draft], taken: dict[bytes, tuple[int, bytes]]
+    ) -> list[Outcome]:
         timeline = self._timeline if self._sound and self._timeline else self.recover()
         reading = timeline.read()
         batch = _Batch(
@@ -195,8 +202,9 @@ class Sequencer:
             rows=[],
             tiles=[],
             heads={},
-            taken=self._store.find([draft.key for draft in drafts]),
+            taken=taken,
         )
+        self._recall({own_case(self._keys.origin), *(draft.case for draft in drafts)})
         self._note_held_clock(batch, reading)
         outcomes = [self._place(batch, draft, reading.at) for draft in drafts]
         if batch.rows:
@@ -216,7 +224,7 @@ class Sequencer:
             if is_leaf_of(leaf, body=draft.body, case=draft.case):
                 return Receipt(index, leaf_hash(leaf).hex())
             return ConflictError(draft.event, index)
-        head = batch.heads.get(draft.case) or self._head(draft.case)
+        head = batch.heads.get(draft.case) or self._heads[draft.case]
         case_seq = head[0] + 1
         index = batch.edge.size
         leaf = splice_leaf(
@@ -236,30 +244,21 @@ class Sequencer:
         batch.prev = hash_.hex()
         batch.heads[draft.case] = (case_seq, batch.prev)
         batch.taken[draft.key] = (index, leaf)
-        batch.rows.append(
-            {
-                "idx": index,
-                "key": draft.key,
-                "case_id": bytes.fromhex(draft.case),
-                "case_seq": case_seq,
-                "leaf": leaf,
-            }
-        )
+        batch.rows.append((index, draft.key, bytes.fromhex(draft.case), case_seq, leaf))
         return Receipt(index, batch.prev)
 
-    def _head(self, case: str) -> tuple[int, str]:
-        head = self._heads.get(case)
-        if head is None:
-            stored = self._store.case_head(case)
-            head = (-1, NO_HASH) if stored is None else (stored[0], leaf_hash(stored[1]).hex())
-        return head
+    def _recall(self, cases: set[str]) -> None:
+        """Look up the newest entries of cases that memory has none of."""
+        unknown = [case for case in cases if case not in self._heads]
+        found = self._store.case_heads(unknown) if unknown else {}
+        for case in unknown:
+            seq, leaf = found.get(case, (-1, None))
+            self._heads[case] = (seq, leaf_hash(leaf).hex() if leaf else NO_HASH)
 
     def _remember(self, heads: dict[str, tuple[int, str]]) -> None:
-        for case, head in heads.items():
-            self._heads[case] = head
-            self._heads.move_to_end(case)
-        while len(self._heads) > KNOWN_CASES:
-            self._heads.popitem(last=False)
+        self._heads.update(heads)
+        if len(self._heads) > KNOWN_CASES:
+            self._heads.clear()
 
     # -- the clock ----------------------------------------------------------------------------
 

@@ -1,0 +1,80 @@
+"""One moment of a ledger's database, read and never written: for checks beside a running log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, func, select
+
+from ledger.errors import NotFoundError
+from ledger.store import checkpoint, entry, retold, tile
+
+CHUNK = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as it is stored."""
+
+    idx: int
+    case_id: bytes
+    case_seq: int
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is in the tables at one moment. Raises StoreError when it cannot be read."""
+
+    connection: Connection
+
+    @classmethod
+    @contextmanager
+    def of(cls, path: Path) -> Iterator[Snapshot]:
+        """Open a ledger's SQLite file; raises NotFoundError when there is none."""
+        if not path.is_file():
+            raise NotFoundError(f"there is no ledger at {path}")
+        # A medium that cannot be written holds no -shm, without which WAL is not read.
+        frozen = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
+        engine = create_engine(f"sqlite:///file:{path.absolute()}?mode=ro{frozen}&uri=true")
+        try:
+            with retold("read"), engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")
+                yield cls(connection)
+        finally:
+            engine.dispose()
+
+    def verdict(self) -> str:
+        """What SQLite says of its own pages: "ok"."""
+        return str(self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+
+    def size(self) -> int:
+        return self.connection.scalar(select(func.count()).select_from(entry)) or 0
+
+    def tiles(self) -> int:
+        return self.connection.scalar(select(func.count()).select_from(tile)) or 0
+
+    def entries(self) -> Iterator[Row]:
+        """Every entry in order."""
+        columns = (entry.c.idx, entry.c.case_id, entry.c.case_seq, entry.c.leaf)
+        start = -1
+        while True:
+            query = select(*columns).where(entry.c.idx > start).order_by(entry.c.idx).limit(CHUNK)
+            rows = [Row(*row) for row in self.connection.execute(query)]
+            if not rows:
+                return
+            yield from rows
+            start = rows[-1].idx
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        query = select(tile.c.hashes).where(tile.c.level == level, tile.c.n == number)
+        return self.connection.scalar(query)
+
+    def checkpoints(self) -> list[tuple[int, str]]:
+        """Size and note of every checkpoint, smallest first."""
+        query = select(checkpoint.c.size, checkpoint.c.note).order_by(checkpoint.c.size)
+        return [(size, note) for size, note in self.connection.execute(query)]

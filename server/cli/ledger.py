@@ -1,0 +1,132 @@
+"""`farseal ledger`: look after a ledger. It needs no server, only the ledger's folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from ledger.errors import LedgerError, NoteError
+from ledger.fsck import Report, fsck
+from ledger.note import Verifier
+from ledger.snapshot import Snapshot
+
+CLEAN, DAMAGED, UNUSABLE = 0, 1, 3
+
+
+class Ledger(click.Group):
+    """Its commands exit with 3, not 2, when they are called wrongly."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.exit_code = UNUSABLE
+            raise
+
+
+@click.command(cls=Ledger)
+def command() -> None:
+    """Look after the ledger: fsck."""
+
+
+@command.command("fsck")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="A verifier key of the log, or a file that holds some (trust.json, or one a line).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def check(directory: Path, keys: tuple[str, ...], as_json: bool) -> None:
+    """Recompute hashes, chains, tiles, roots and signatures of the ledger in DIRECTORY.
+
+    Looks at DIRECTORY/ledger.db or DIRECTORY/ledger/ledger.db and changes nothing. Exits with 0
+    when all is well, 1 when something is damaged, 3 when it could not look.
+    """
+    console = Console(stderr=True)
+    try:
+        verifiers = [verifier for key in keys for verifier in read_verifiers(key)]
+        with Snapshot.of(find_database(directory)) as snapshot, Progress(console=console) as bar:
+            task = bar.add_task("entries", total=None)
+            report = fsck(
+                snapshot,
+                verifiers,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    except LedgerError as error:
+        console.print(f"[red]{error}[/red]")
+        sys.exit(UNUSABLE)
+    if as_json:
+        click.echo(json.dumps(asdict(report) | {"clean": report.clean}, indent=2))
+    else:
+        show(report)
+    sys.exit(CLEAN if report.clean else DAMAGED)
+
+
+def find_database(directory: Path) -> Path:
+    """DIR/ledger.db, or DIR/ledger/ledger.db."""
+    nested = directory / "ledger" / "ledger.db"
+    return nested if nested.is_file() else directory / "ledger.db"
+
+
+def read_verifiers(key: str) -> list[Verifier]:
+    """The verifier keys of `--key`: one itself, or every one in a text or JSON file."""
+    path = Path(key)
+    if not path.is_file():
+        return [Verifier.parse(key)]
+    text = path.read_text("utf-8")
+    found = []
+    for word in words(text):
+        try:
+            found.append(Verifier.parse(word))
+        except NoteError:  # a file may hold other things too
+            continue
+    if not found:
+        raise NoteError(f"{path} holds no verifier key")
+    return found
+
+
+def words(text: str) -> Iterator[str]:
+    """Every string in a JSON document, or every line of another text."""
+    try:
+        values = [json.loads(text)]
+    except ValueError:
+        yield from text.split()
+        return
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+
+
+def show(report: Report) -> None:
+    """A person's view of a report."""
+    console = Console()
+    signed = "signatures verified" if report.signatures else "signatures not checked (no --key)"
+    console.print(
+        f"{report.entries} entries, {report.tiles} full tiles, "
+        f"{report.checkpoints} checkpoints, {signed}\nroot {report.root}"
+    )
+    if report.clean:
+        console.print("[green]clean[/green]")
+        return
+    table = Table("where", "what")
+    for finding in report.findings:
+        table.add_row(finding.where, finding.what)
+    console.print(table)
+    if report.omitted:
+        console.print(f"and {report.omitted} more")
+    console.print("[red]damaged[/red]: restore what is named from a mirror; never sign it anew")
