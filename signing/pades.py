@@ -23,10 +23,14 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from pyhanko.pdf_utils.content import RawContent
-from pyhanko.pdf_utils.generic import DictionaryObject, NameObject
+from pyhanko.pdf_utils.generic import (
+    ArrayObject,
+    DictionaryObject,
+    FloatObject,
+    NameObject,
+    StreamObject,
+)
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.layout import BoxConstraints
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
@@ -234,10 +238,16 @@ def _draw(writer: IncrementalPdfFileWriter, field: DictionaryObject, strokes: St
     width, height = abs(right - left), abs(top - bottom)
     if not width or not height:
         return
-    content = RawContent(
-        strokes.pdf_operators(width, height), box=BoxConstraints(width=width, height=height)
+    # An exact BBox: a rounded one would stretch the strokes against the page they were drawn on.
+    corner = f"0 0 {width:.2f} {height:.2f}".split()
+    edges = ArrayObject(FloatObject(edge) for edge in corner)  # type: ignore[no-untyped-call]
+    names = {"/Type": NameObject("/XObject"), "/Subtype": NameObject("/Form"), "/BBox": edges}
+    form = writer.add_object(
+        StreamObject(
+            {NameObject(name): value for name, value in names.items()},
+            stream_data=strokes.pdf_operators(width, height),
+        )
     )
-    form = writer.add_object(content.as_form_xobject())
     field[NameObject("/AP")] = DictionaryObject({NameObject("/N"): form})  # type: ignore[no-untyped-call]
     writer.update_container(field)
 
