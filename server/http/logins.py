@@ -62,7 +62,7 @@ class Logins:
     @endpoint("GET", "/api/applicant/me", roles=APPLICANT)
     async def applicant(self, call: Call) -> Answer:
         """Tell which applicant is logged in."""
-        return {"applicant": _applicant(Applicant(call.caller.id, call.caller.phone))}
+        return {"applicant": _applicant(call.applicant)}
 
     @endpoint("DELETE", "/api/applicant/sessions", roles=PUBLIC)
     async def log_out_applicant(self, call: Call) -> Answer:
@@ -78,8 +78,7 @@ class Logins:
     @endpoint("GET", "/api/staff/me", roles=STAFF)
     async def staff(self, call: Call) -> Answer:
         """Tell who of the office is logged in."""
-        person = await self._accounts.staff(call.caller.id)
-        return {"staff": _staff(person, call.language)} if person else {"staff": None}
+        return {"staff": _staff(call.staff, call.language)}
 
     @endpoint("DELETE", "/api/staff/sessions", roles=PUBLIC)
     async def log_out_staff(self, call: Call) -> Answer:
@@ -108,9 +107,7 @@ def caller_of(person: Staff | Applicant | None) -> Caller | None:
     """Return a person as the routes see them."""
     if person is None:
         return None
-    if isinstance(person, Staff):
-        return Caller(person.id, person.role, name=person.name_zh, licence=person.licence)
-    return Caller(person.id, "applicant", phone=person.phone)
+    return Caller(person.role if isinstance(person, Staff) else "applicant", person)
 
 
 def _applicant(person: Applicant) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from server.http.limits import Limiter
 from server.http.messages import Catalogue
 from server.http.problems import Refusal, problem_response
 from server.http.routes import ANYONE, Call, Caller, Endpoint
+from server.http.socket import refuse_socket
 from server.services.accounts import AccountError
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -69,6 +70,8 @@ class Doorman:
         self._limiter.take("any", address)
         if endpoint.rate is not None:
             self._limiter.take(endpoint.rate, address)
+        if "Upgrade" in request.headers and not self.same_origin(request):
+            raise Refusal("forged")
         unsafe = request.method not in _SAFE and not endpoint.stateless
         if unsafe and request.headers.get("X-Farseal") != "1":
             raise Refusal("forged")
@@ -137,6 +140,9 @@ def border(catalogue: Catalogue, log: structlog.typing.FilteringBoundLogger) -> 
         except (Refusal, DomainError, AccountError) as refused:
             if refused.code not in catalogue:
                 log.error("a refusal without sentences", refusal=refused.code)
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                problem = catalogue.problem(refused.code, language=language, params=refused.params)
+                return await refuse_socket(request, problem)
             return problem_response(
                 catalogue,
                 refused.code,

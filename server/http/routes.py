@@ -11,10 +11,12 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from server.domain.participant import Applicant, Staff
 from server.http.language import language_of
 from server.http.messages import Catalogue
 from server.http.problems import Refusal, problem_response
@@ -33,20 +35,13 @@ PARTIES = frozenset({"applicant", "notary"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `role` is "anyone" before a login; `id` is then empty."""
+    """Who asks. `role` is "anyone" before a login; `person` is then nobody."""
 
-    id: str
     role: str
-    name: str = ""
-    licence: str = ""
-    phone: str = ""
-
-    @property
-    def is_staff(self) -> bool:
-        return self.role in STAFF
+    person: Applicant | Staff | None = None
 
 
-ANYONE = Caller(id="", role="anyone")
+ANYONE = Caller("anyone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,27 @@ class Call:
     caller: Caller
     language: str
     address: str
+
+    @property
+    def applicant(self) -> Applicant:
+        """The applicant who asks. Raises Refusal `not-allowed` for anybody else."""
+        if not isinstance(self.caller.person, Applicant):
+            raise Refusal("not-allowed")
+        return self.caller.person
+
+    @property
+    def staff(self) -> Staff:
+        """The person of the office who asks. Raises Refusal `not-allowed` for anybody else."""
+        if not isinstance(self.caller.person, Staff):
+            raise Refusal("not-allowed")
+        return self.caller.person
+
+    @property
+    def person(self) -> Applicant | Staff:
+        """The person who asks. Raises Refusal `login-needed` for nobody."""
+        if self.caller.person is None:
+            raise Refusal("login-needed")
+        return self.caller.person
 
     def part(self, name: str) -> str:
         """Return one part of the path."""
@@ -161,6 +177,18 @@ def answer_json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:
         content_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
+
+
+def answer_bytes(
+    data: bytes, *, media_type: str, name: str = "", download: bool = False, seconds: int = 0
+) -> web.Response:
+    """Return a file; private, kept by the browser for `seconds`, saved as `name` if `download`."""
+    keep = f"private, max-age={seconds}" if seconds else "no-store"
+    headers = {"Cache-Control": keep, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    if download or name:
+        sort = "attachment" if download else "inline"
+        headers["Content-Disposition"] = f"{sort}; filename*=UTF-8''{quote(name, safe='')}"
+    return web.Response(body=data, content_type=media_type, headers=headers)
 
 
 def _served(

@@ -56,7 +56,7 @@ class Sandbox:
         async with self._seats:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-I",
+                "-IB",
                 "-m",
                 module,
                 *arguments,

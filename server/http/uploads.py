@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from server.http.problems import Refusal
 from server.http.sandbox import Broken, Sandbox
@@ -54,7 +55,7 @@ async def read_upload(request: web.Request, *, limit: int = LARGEST_PAPER) -> Up
                 name = (part.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
                 printable = "".join(letter for letter in name if letter.isprintable())
                 return Upload(data, printable[:120], part.headers.get("Content-Type", ""))
-    except (ValueError, AssertionError, EOFError) as error:
+    except (ValueError, AssertionError, EOFError, BadHttpMessage) as error:
         raise Refusal("upload-missing") from error
     raise Refusal("upload-missing")
 

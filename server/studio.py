@@ -1,0 +1,251 @@
+"""The studio: one media room for each live session, and its facts carried to the services.
+
+The media rooms know nothing of cases, the services nothing of media; this is where they meet. Facts
+of one session reach the services one after another, in the order the room told them. A service
+that refuses a fact is logged and does not stop the recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from server.domain.errors import DomainError
+from server.domain.evidence import Gap, Segment
+from server.media import (
+    Gap as MediaGap,
+)
+from server.media import (
+    Joined,
+    Keyframe,
+    Left,
+    MediaFact,
+    RecorderFailed,
+    Room,
+    SegmentClosed,
+    TakeEnded,
+    TakeStarted,
+    read_take,
+)
+from server.media.takefile import take_path
+from server.observe import logger
+
+_CHUNKS = 4
+
+
+class TakeCipher(Protocol):
+    """Encrypts and decrypts the segments of one session's takes; called on threads."""
+
+    def encrypt(self, plaintext: bytes, label: str) -> bytes: ...
+    def decrypt(self, ciphertext: bytes, label: str) -> bytes: ...
+
+
+class Told(Protocol):
+    """What the services want to know of a recording. `services.recordings.Recordings` is one."""
+
+    async def cipher(self, sid: str) -> TakeCipher: ...
+    async def take_started(self, sid: str, *, participant: str, take: int, at: int) -> None: ...
+    async def take_ended(
+        self, sid: str, *, participant: str, take: int, at: int, reason: str
+    ) -> None: ...
+    async def segment(self, segment: Segment) -> None: ...
+    async def gap(self, gap: Gap) -> None: ...
+
+
+Lost = Callable[..., Awaitable[None]]
+"""`ceremony.lost(sid, role=, reason=, since=)`: somebody's connection is gone."""
+
+
+@dataclass
+class Stage:
+    """One session's room, the facts that wait, and what its screens are told beside the case."""
+
+    room: Room
+    cipher: TakeCipher
+    facts: asyncio.Queue[MediaFact | None]
+    told: asyncio.Task[None]
+    takes: dict[str, int] = field(default_factory=dict)
+    connected: set[str] = field(default_factory=set)
+    failed: str | None = None
+
+
+class Studio:
+    """Owns the rooms. `tasks` owns the task of each; `changed(sid)` is told when screens should
+    be."""
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        told: Told,
+        lost: Lost,
+        clock: Callable[[], int],
+        hosts: tuple[str, ...] | None,
+        tasks: asyncio.TaskGroup,
+        changed: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._told = told
+        self._lost = lost
+        self._clock = clock
+        self._hosts = hosts
+        self._tasks = tasks
+        self._changed = changed
+        self._stages: dict[str, Stage] = {}
+        self._opening = asyncio.Lock()
+        self._log = logger("studio")
+
+    async def join(self, sid: str, role: str, offer: str) -> str:
+        """Answer a participant's offer; the first one opens the session's room."""
+        stage = await self._stage(sid)
+        return await stage.room.join(role, offer)
+
+    async def leave(self, sid: str, role: str) -> None:
+        """End a participant's media."""
+        if stage := self._stages.get(sid):
+            await stage.room.leave(role)
+
+    async def close(self, sid: str) -> None:
+        """End a session's media; when this returns every fact has reached the services."""
+        stage = self._stages.pop(sid, None)
+        if stage is None:
+            return
+        await stage.room.close()
+        stage.facts.put_nowait(None)
+        await asyncio.wait([stage.told])
+
+    async def close_all(self) -> None:
+        """End every session's media: the server stops."""
+        for sid in tuple(self._stages):
+            await self.close(sid)
+
+    def keyframe(self, sid: str, role: str) -> Keyframe | None:
+        """Return the newest key frame of a participant's video."""
+        stage = self._stages.get(sid)
+        return stage.room.keyframe(role) if stage else None
+
+    def take(self, sid: str, role: str) -> int | None:
+        """Return the number of a participant's current take."""
+        stage = self._stages.get(sid)
+        return stage.takes.get(role) if stage else None
+
+    def presence(self, sid: str) -> dict[str, dict[str, Any]]:
+        """Return who is connected, on which take, with what quality, by role."""
+        stage = self._stages.get(sid)
+        if stage is None:
+            return {}
+        return {
+            role: {
+                "connected": True,
+                "take": stage.takes.get(role),
+                "quality": asdict(quality) if (quality := stage.room.quality(role)) else None,
+            }
+            for role in stage.room.participants
+        }
+
+    def failure(self, sid: str) -> str | None:
+        """Return why the recorder failed, while it does."""
+        stage = self._stages.get(sid)
+        return stage.failed if stage else None
+
+    async def read(self, sid: str, role: str, take: int) -> Iterator[bytes]:
+        """Return the decrypted clusters of a take; joined they are a WebM file. Read off the
+        loop."""
+        path = take_path(self._directory, sid, role, take)
+        if not path.exists():
+            raise DomainError("recording-unknown")
+        cipher = await self._told.cipher(sid)
+        return read_take(path, cipher.decrypt)
+
+    async def _stage(self, sid: str) -> Stage:
+        async with self._opening:
+            if stage := self._stages.get(sid):
+                return stage
+            cipher = await self._told.cipher(sid)
+            facts: asyncio.Queue[MediaFact | None] = asyncio.Queue()
+            room = Room(
+                sid,
+                directory=self._directory,
+                encrypt=cipher.encrypt,
+                emit=facts.put_nowait,
+                clock=self._clock,
+                hosts=self._hosts,
+            )
+            told = self._tasks.create_task(self._tell(sid, facts), name=f"facts of {sid}")
+            stage = self._stages[sid] = Stage(room, cipher, facts, told)
+            return stage
+
+    async def _tell(self, sid: str, facts: asyncio.Queue[MediaFact | None]) -> None:
+        while (fact := await facts.get()) is not None:
+            try:
+                await self._carry(sid, fact)
+            except DomainError as refused:
+                self._log.warning(
+                    "a fact came too late", fact=type(fact).__name__, why=refused.code
+                )
+            except Exception:  # noqa: BLE001 - the recording goes on, whatever a service says
+                self._log.exception("a fact did not reach the services", fact=type(fact).__name__)
+            self._changed(sid)
+
+    async def _carry(self, sid: str, fact: MediaFact) -> None:
+        stage = self._stages.get(sid)
+        match fact:
+            case Joined():
+                if stage:
+                    stage.connected.add(fact.participant)
+            case TakeStarted():
+                if stage:
+                    stage.takes[fact.participant] = fact.take
+                    stage.failed = None
+                await self._told.take_started(
+                    sid, participant=fact.participant, take=fact.take, at=fact.at
+                )
+            case SegmentClosed():
+                await self._told.segment(
+                    Segment(
+                        session_id=sid,
+                        participant=fact.participant,
+                        take=fact.take,
+                        number=fact.number,
+                        start_at=fact.start_at,
+                        end_at=fact.end_at,
+                        offset=fact.offset,
+                        length=fact.length,
+                        plaintext_sha256=fact.plaintext_sha256,
+                        ciphertext_sha256=fact.ciphertext_sha256,
+                        chain=fact.chain,
+                        keyframe=fact.keyframe,
+                        frames=fact.frames,
+                    )
+                )
+            case MediaGap():
+                await self._told.gap(
+                    Gap(
+                        session_id=sid,
+                        participant=fact.participant,
+                        take=fact.take,
+                        kind=fact.kind,
+                        start_at=fact.start_at,
+                        end_at=fact.end_at,
+                        detail=fact.detail,
+                    )
+                )
+            case TakeEnded():
+                await self._told.take_ended(
+                    sid,
+                    participant=fact.participant,
+                    take=fact.take,
+                    at=fact.at,
+                    reason=fact.reason,
+                )
+            case RecorderFailed():
+                if stage:
+                    stage.failed = fact.reason
+            case Left():
+                if stage:
+                    stage.connected.discard(fact.participant)
+                if fact.reason in ("lost", "replaced"):
+                    await self._lost(sid, role=fact.participant, reason=fact.reason, since=fact.at)
