@@ -275,6 +275,8 @@ class Office:
             if stored is None or not self._lasts(stored, profile):
                 number += 1
                 stored = self._enrol(f"{name}-{number}", profile, common_name, serial)
+                # A key that is no longer used is no longer kept: nobody can sign with it later.
+                (self._directory / f"{name}-{number - 1}.key").unlink(missing_ok=True)
             key = self._keyring.read_elliptic(f"{name}-{number}")
         self._officers[name] = Officer(stored, (self.issuing, self.root), key)
 
