@@ -9,16 +9,21 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from playwright.async_api import Browser, Page, async_playwright
 
 from server.media import MediaFact, Room
+from server.rehearsal.peer import Clip, Peer, encode_clip
+
+from .network import Relay
 
 HERE = pathlib.Path(__file__).parent
 WEB = HERE.parents[1] / "web"
 SESSION = "5e" * 16
+FPS = 15
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -109,6 +114,32 @@ async def room(tmp_path: pathlib.Path, vault: Vault, facts: Facts) -> AsyncItera
     )
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+def clip() -> Clip:
+    """Two seconds with something in them, so that frames take several packets."""
+    noise = np.random.default_rng(7).integers(0, 255, (240, 320, 3), np.uint8)
+    return encode_clip(
+        [np.roll(noise, 5 * n, axis=1) for n in range(2 * FPS)], fps=FPS, bitrate=800_000
+    )
+
+
+@pytest.fixture
+async def make_peer(room: Room, clip: Clip) -> AsyncIterator[Callable[..., Peer]]:
+    """Makes participants of the room, and hangs up for all of them."""
+    made: list[Peer] = []
+
+    def peer(name: str, *, relay: Relay | None = None, slots: int = 1) -> Peer:
+        async def join(offer: str) -> str:
+            return await room.join(name, offer)
+
+        exchange = relay.exchange(join) if relay else join
+        made.append(Peer(clip, exchange=exchange, hosts=["127.0.0.1"], slots=slots))
+        return made[-1]
+
+    yield peer
+    await asyncio.gather(*(each.close() for each in made))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A bad network in code: a UDP relay between a peer and the room that drops media packets.
 
 In code, because not every kernel has sch_netem. Offer and answer are rewritten so that the two only
-know the relay; STUN and DTLS pass, RTP and RTCP are dropped by a seeded generator; all while `down`.
+know the relay. STUN and DTLS pass, RTP and RTCP are dropped at random; while `down`, all is.
 """
 
 import asyncio

@@ -4,26 +4,14 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 
-import numpy as np
 import pytest
 
 from server.media import Gap, Left, Room, SegmentClosed, TakeEnded, TakeStarted
-from server.rehearsal.peer import Clip, Peer, encode_clip
+from server.rehearsal.peer import Peer
 
-from .conftest import Facts, Vault
+from .conftest import FPS, Facts, Vault
 from .network import Relay
 from .recording import look
-
-FPS = 15
-
-
-@pytest.fixture(scope="session")
-def clip() -> Clip:
-    """Two seconds with something in them, so that frames take several packets."""
-    noise = np.random.default_rng(7).integers(0, 255, (240, 320, 3), np.uint8)
-    return encode_clip(
-        [np.roll(noise, 5 * n, axis=1) for n in range(2 * FPS)], fps=FPS, bitrate=800_000
-    )
 
 
 @pytest.fixture
@@ -32,23 +20,6 @@ async def relay() -> AsyncIterator[Relay]:
     await made.open()
     yield made
     made.close()
-
-
-@pytest.fixture
-async def make_peer(room: Room, clip: Clip) -> AsyncIterator[Callable[..., Peer]]:
-    """Makes participants of the room, and hangs up for all of them."""
-    made: list[Peer] = []
-
-    def peer(name: str, *, relay: Relay | None = None, slots: int = 1) -> Peer:
-        async def join(offer: str) -> str:
-            return await room.join(name, offer)
-
-        exchange = relay.exchange(join) if relay else join
-        made.append(Peer(clip, exchange=exchange, hosts=["127.0.0.1"], slots=slots))
-        return made[-1]
-
-    yield peer
-    await asyncio.gather(*(each.close() for each in made))
 
 
 async def test_five_percent_loss_both_ways_loses_nothing_of_the_recording(
