@@ -48,6 +48,11 @@ class Assembler:
         self._parts_size = 0
         self._broken = kind == "video"  # nothing until a key frame
 
+    @property
+    def wants_keyframe(self) -> bool:
+        """Whether packets come of which nothing can be kept until a key frame does."""
+        return self._broken and self._next is not None
+
     def push(self, data: bytes, head: int, number: int, ts: int, marker: int, now: float) -> None:
         """Takes one packet, by its extended sequence number."""
         if self._next is None:

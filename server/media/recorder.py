@@ -84,6 +84,8 @@ class Recorder:
         """Called some twenty times a second: gives up on packets, closes clusters, finds gaps."""
         for assembler in self._assemblers.values():
             assembler.advance(now)
+            if assembler.wants_keyframe and self._video is not None:
+                self._video.request_keyframe(now)  # the first request may have been lost
         if self.take is not None:
             self._silences.tick(now)
             self.take.tick(now)
