@@ -27,10 +27,12 @@ class Silences:
 
     def frame(self, kind: str, now: float) -> None:
         """A frame of a track came."""
+        if "both" in self._open:
+            self._end("both", now)
+            self._heard = dict.fromkeys(self._heard, now)  # the other track has its second too
         self._heard[kind] = now
         if self._open:
             self._end(kind, now)
-            self._end("both", now)
 
     def level(self, dbov: int, now: float) -> None:
         """An audio packet's level, 0 (loud) to 127 (nothing at all)."""

@@ -52,8 +52,11 @@ class Vault:
     def __init__(self, key: bytes = bytes(range(32))) -> None:
         self._cipher = AESGCM(key)
         self._count = 0
+        self.broken = ""  # why it refuses
 
     def encrypt(self, plaintext: bytes, label: str) -> bytes:
+        if self.broken:
+            raise RuntimeError(self.broken)
         self._count += 1
         nonce = self._count.to_bytes(12, "big")
         return nonce + self._cipher.encrypt(nonce, plaintext, label.encode())
