@@ -115,7 +115,7 @@ def _encode_audio(samples: npt.NDArray[np.int16]) -> list[bytes]:
 
 
 class _Loop(MediaStreamTrack):
-    """A track that gives the clip's packets at their time; aiortc packetises without encoding."""
+    """A track that gives a clip's packets at their time; aiortc packetises without encoding."""
 
     def __init__(self, kind: str, packets: Sequence[bytes], *, rate: int, step: int) -> None:
         super().__init__()
@@ -123,8 +123,13 @@ class _Loop(MediaStreamTrack):
         self._packets = packets
         self._rate = rate
         self._step = step
-        self._count = 0
+        self._next = 0  # in the packets
+        self._pts = 0
         self._began: float | None = None
+
+    def play(self, packets: Sequence[bytes], *, step: int) -> None:
+        """Goes over to other packets, from their beginning."""
+        self._packets, self._step, self._next = packets, step, 0
 
     async def recv(self) -> Any:
         if self.readyState != "live":
@@ -132,13 +137,14 @@ class _Loop(MediaStreamTrack):
         loop = asyncio.get_running_loop()
         if self._began is None:
             self._began = loop.time()
-        wait = self._began + self._count * self._step / self._rate - loop.time()
+        wait = self._began + self._pts / self._rate - loop.time()
         if wait > 0:
             await asyncio.sleep(wait)
-        packet = av.Packet(self._packets[self._count % len(self._packets)])
-        packet.pts = self._count * self._step
+        packet = av.Packet(self._packets[self._next])
+        packet.pts = self._pts
         packet.time_base = fractions.Fraction(1, self._rate)
-        self._count += 1
+        self._next = (self._next + 1) % len(self._packets)
+        self._pts += self._step
         return packet
 
 
@@ -166,6 +172,7 @@ class Peer:
         self._changed = asyncio.Condition()
         self._readers: set[asyncio.Task[None]] = set()
         self._connection: RTCPeerConnection | None = None
+        self._tracks: tuple[_Loop, _Loop] | None = None
 
     @property
     def state(self) -> str:
@@ -178,11 +185,11 @@ class Peer:
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
         clip = self._clip
-        tracks = (
+        self._tracks = (
             _Loop("audio", clip.audio, rate=AUDIO_RATE, step=AUDIO_FRAME),
             _Loop("video", clip.video, rate=VIDEO_RATE, step=VIDEO_RATE // clip.fps),
         )
-        for track in tracks:
+        for track in self._tracks:
             connection.addTransceiver(track, direction="sendonly")
         for _ in range(self._slots):
             connection.addTransceiver("audio", direction="recvonly")
@@ -201,6 +208,14 @@ class Peer:
         answer = await self._exchange(_with_audio_nack(connection.localDescription.sdp))
         await connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         await asyncio.wait_for(up.wait(), CONNECT)
+
+    def show(self, clip: Clip) -> None:
+        """Goes over to another clip, which begins with a key frame."""
+        self._clip = clip
+        if self._tracks is not None:
+            audio, video = self._tracks
+            audio.play(clip.audio, step=AUDIO_FRAME)
+            video.play(clip.video, step=VIDEO_RATE // clip.fps)
 
     async def received(self, *, video: int = 0, audio: int = 0, within: float = 30.0) -> None:
         """Returns once so many frames have been decoded in all. Raises TimeoutError."""

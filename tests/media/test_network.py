@@ -4,10 +4,11 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 
+import numpy as np
 import pytest
 
 from server.media import Gap, Left, Room, SegmentClosed, TakeEnded, TakeStarted
-from server.rehearsal.peer import Peer
+from server.rehearsal.peer import Peer, encode_clip
 
 from .conftest import FPS, Facts, Vault
 from .network import Relay
@@ -88,3 +89,21 @@ async def test_three_parties_each_see_the_two_others(
     await room.leave("interpreter")
     assert room.participants == ("notary", "applicant")
     assert [left.reason for left in facts.of(Left, "interpreter")] == ["left"]
+
+
+async def test_a_participant_goes_over_to_a_larger_picture(
+    room: Room, facts: Facts, vault: Vault, make_peer: Callable[..., Peer]
+) -> None:
+    """Two resolution changes in one take: the key frame carries the size, the file plays on."""
+    peer = make_peer("applicant", slots=0)
+    await peer.connect()
+    small = np.full((240, 320, 3), 90, np.uint8)
+    large = np.full((480, 640, 3), 160, np.uint8)
+    for picture in (small, large, small):
+        before = len(facts.of(SegmentClosed))
+        peer.show(encode_clip([picture] * FPS, fps=FPS))
+        await facts.until(lambda before=before: len(facts.of(SegmentClosed)) >= before + 2)
+    (take,) = await room.close()
+    recording = look(take.path, vault.decrypt)
+    assert recording.sizes[-3:] == [(320, 240), (640, 480), (320, 240)]
+    assert len(recording.video_times) == take.frames
