@@ -9,7 +9,10 @@
     |- SignatureError            a signature does not hold over these bytes
     |- TimestampError            a timestamp token does not hold, or an authority gave none
     |  `- TimestampRejected      the authority answered, and refused (carries the reason)
-    `- DocumentError             a PDF cannot be signed: not readable, no such field, already signed
+    |- DocumentError             a PDF cannot be signed: not readable, no such field, already signed
+    |- TrustError                a trust.json cannot be relied upon: malformed, or of no use
+    |- StatusError               a status list does not hold, or does not reach so far
+    `- BundleError               an evidence bundle cannot be made, or is not one
 
 Verification (`verify_pdf`, `verify_bundle`) reports instead of raising.
 """
@@ -61,3 +64,15 @@ class TimestampRejected(TimestampError):
 
 class DocumentError(SigningError):
     """A PDF cannot be signed."""
+
+
+class TrustError(SigningError):
+    """A trust.json is malformed, or names nothing to trust."""
+
+
+class StatusError(SigningError):
+    """A status list does not hold, or has no place for this certificate."""
+
+
+class BundleError(SigningError):
+    """An evidence bundle cannot be made from this, or this is not one."""
