@@ -251,7 +251,7 @@ class Peer:
 
 
 def _with_audio_nack(offer: str) -> str:
-    """Offers retransmission of audio, as our page does: stock aiortc gives it and does not say so."""
+    """Offers retransmission of audio, as our page does; stock aiortc gives it unasked."""
     return re.sub(
         r"^(a=rtpmap:(\d+) opus/48000/2)\r\n", r"\1\r\na=rtcp-fb:\2 nack\r\n", offer, flags=re.M
     )
