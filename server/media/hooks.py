@@ -29,7 +29,7 @@ from aiortc import (
 )
 from aiortc import rtcpeerconnection as stock
 from aiortc import sdp as stock_sdp
-from aiortc.codecs import CODECS, is_rtx
+from aiortc.codecs import CODECS, get_capabilities, is_rtx
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import (
     RTCRtcpFeedback,
@@ -133,6 +133,25 @@ class Wire:
         except Exception as error:  # aiortc's parser raises anything
             raise OfferRefused(f"cannot answer this offer: {error}") from error
         return str(self._peer.localDescription.sdp)
+
+    async def offer(self, *, slots: int) -> str:
+        """Offers as a browser does, a line of each kind out and slots in: for load, not rooms."""
+        for kind in ("audio", "video"):
+            self._peer.addTransceiver(kind, direction="sendonly")
+        for _ in range(slots):
+            for kind in ("audio", "video"):
+                self._peer.addTransceiver(kind, direction="recvonly")
+        for transceiver in self._peer.getTransceivers():
+            wanted = ("audio/opus", "video/vp8", "video/rtx")
+            known = get_capabilities(transceiver.kind).codecs
+            transceiver.setCodecPreferences([c for c in known if c.mimeType.lower() in wanted])
+        restrict_hosts(self._peer, self._hosts)
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        return str(self._peer.localDescription.sdp)
+
+    async def accept(self, answer: str) -> None:
+        """Takes the answer to `offer`."""
+        await self._peer.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
 
     def send(self, data: bytes) -> None:
         """Sends one RTP packet; before the connection is up, nothing."""
