@@ -28,8 +28,6 @@ from ledger.sequencer import Draft, Outcome, Sequencer
 from ledger.store import TIMESTAMP, SqliteStore
 
 MAX_BATCH = 4096
-TICK_S = 1.0
-"""A grown log is signed at most this often, unless a seal waits."""
 TOKEN_DEADLINE_S = 10.0
 RETRY_S = (0.1, 10.0)
 """The first and the longest wait before a failing timestamp authority is asked again."""
@@ -62,10 +60,12 @@ class Log:
         store: SqliteStore,
         sequencer: Sequencer,
         timestamp: Callable[[bytes], Awaitable[bytes]] | None,
+        tick_s: float,
     ) -> None:
         self._store = store
         self._sequencer = sequencer
         self._timestamp = timestamp
+        self._tick_s = tick_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._pending: list[tuple[Draft, asyncio.Future[Receipt]]] = []
@@ -87,16 +87,18 @@ class Log:
         clock: Callable[[], int],
         timestamp: Callable[[bytes], Awaitable[bytes]] | None = None,
         monotonic: Callable[[], int] = monotonic_ms,
+        tick_s: float = 1.0,
     ) -> Log:
         """Recover what is in the store and begin to write.
 
         clock: ms since epoch. guard: a file, best on another volume than the store.
-        timestamp: data -> RFC 3161 token (DER) over it. Raises RecoveryError, StoreError.
+        timestamp: data -> RFC 3161 token (DER) over it. tick_s: a grown log is signed at most
+        this often, in seconds, unless a seal waits. Raises RecoveryError, StoreError.
         """
         sequencer = Sequencer(
             store, keys=keys, guard=Guard(guard, keys.origin), clock=clock, monotonic=monotonic
         )
-        log = cls(store, sequencer, timestamp)
+        log = cls(store, sequencer, timestamp, tick_s)
         try:
             await log._write(sequencer.recover)
             await log._write(sequencer.publish)
@@ -263,7 +265,7 @@ class Log:
             elif not future.done():
                 future.set_result(None)
         if self._tick is None and self.size > size:
-            self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
+            self._tick = asyncio.get_running_loop().call_later(self._tick_s, self._on_tick)
 
     def _on_tick(self) -> None:
         self._tick = None

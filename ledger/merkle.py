@@ -223,13 +223,13 @@ def verify_consistency(
     A size of 0 is refused: everything is consistent with nothing, so it proves nothing.
     Raises ProofError.
     """
-    _require_hashes([old_root, new_root, *proof])
     if not 0 < old <= new:
         raise ProofError(f"no consistency proof from {old} to {new}")
     if old == new:
         if proof or old_root != new_root:
             raise ProofError("trees of one size have two roots, or a proof that is not empty")
         return
+    _require_hashes([old_root, new_root, *proof])
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)

@@ -205,7 +205,8 @@ class Sequencer:
             taken=taken,
         )
         self._recall({own_case(self._keys.origin), *(draft.case for draft in drafts)})
-        self._note_held_clock(batch, reading)
+        if reading.held and not self._held and any(d.key not in taken for d in drafts):
+            self._note_held_clock(batch, reading)
         outcomes = [self._place(batch, draft, reading.at) for draft in drafts]
         if batch.rows:
             self._sound = False
@@ -264,9 +265,8 @@ class Sequencer:
 
     def _note_held_clock(self, batch: _Batch, reading: Reading) -> None:
         """Say in the log itself, once per time it happens, that its times are held."""
-        if reading.held and not self._held:
-            body = {"clock": reading.clock, "held_at": reading.at, "kind": "clock-held"}
-            self._place(batch, self._own_draft(body, batch.edge.size), reading.at)
+        body = {"clock": reading.clock, "held_at": reading.at, "kind": "clock-held"}
+        self._place(batch, self._own_draft(body, batch.edge.size), reading.at)
 
     def accept_clock(self, reason: str) -> Receipt:
         """Take the clock as it stands now, and record that somebody decided so."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import Connection, Select, create_engine, func, select
 
 from ledger.errors import NotFoundError
 from ledger.store import checkpoint, entry, retold, tile
@@ -50,13 +51,14 @@ class Snapshot:
 
     def verdict(self) -> str:
         """What SQLite says of its own pages: "ok"."""
-        return str(self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+        with retold("read"):
+            return str(self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
 
     def size(self) -> int:
-        return self.connection.scalar(select(func.count()).select_from(entry)) or 0
+        return int(self._rows(select(func.count()).select_from(entry))[0][0])
 
     def tiles(self) -> int:
-        return self.connection.scalar(select(func.count()).select_from(tile)) or 0
+        return int(self._rows(select(func.count()).select_from(tile))[0][0])
 
     def entries(self) -> Iterator[Row]:
         """Every entry in order."""
@@ -64,7 +66,7 @@ class Snapshot:
         start = -1
         while True:
             query = select(*columns).where(entry.c.idx > start).order_by(entry.c.idx).limit(CHUNK)
-            rows = [Row(*row) for row in self.connection.execute(query)]
+            rows = [Row(*row) for row in self._rows(query)]
             if not rows:
                 return
             yield from rows
@@ -72,9 +74,13 @@ class Snapshot:
 
     def tile(self, level: int, number: int) -> bytes | None:
         query = select(tile.c.hashes).where(tile.c.level == level, tile.c.n == number)
-        return self.connection.scalar(query)
+        return next((hashes for (hashes,) in self._rows(query)), None)
 
     def checkpoints(self) -> list[tuple[int, str]]:
         """Size and note of every checkpoint, smallest first."""
         query = select(checkpoint.c.size, checkpoint.c.note).order_by(checkpoint.c.size)
-        return [(size, note) for size, note in self.connection.execute(query)]
+        return [(size, note) for size, note in self._rows(query)]
+
+    def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        with retold("read"):
+            return self.connection.execute(query).all()

@@ -74,7 +74,7 @@ def parse_tile_path(path: str) -> tuple[int, int, int]:
     level = ENTRIES if match["level"] == "entries" else int(match["level"])
     number = int(match["number"].replace("x", "").replace("/", ""))
     width = int(match["width"] or TILE_WIDTH)
-    if level > 63 or tile_path(level, number, width) != path:
+    if level > 63 or width > TILE_WIDTH or tile_path(level, number, width) != path:
         raise NotFoundError(f"no such path: {path[:80]!r}")
     return level, number, width
 

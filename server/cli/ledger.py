@@ -28,8 +28,8 @@ class Ledger(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            error.exit_code = UNUSABLE
-            raise
+            error.show()
+            ctx.exit(UNUSABLE)
 
 
 @click.command(cls=Ledger)
