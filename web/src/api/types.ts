@@ -232,7 +232,7 @@ export interface DeskCaseSummary {
   booking_at: number | null;
   waiting: boolean;
   session_id: string | null;
-  handler: string | null;
+  handler: { id: string; name: string } | null;
   next: CaseNext | string | null;
 }
 
@@ -242,6 +242,7 @@ export interface DeskCase extends Case {
   timeline: TimelineEntry[];
   document: { pages: number; sha256: string } | null;
   authorisations: Record<string, unknown>[];
+  returned: { reasons: string } | null;
   allowed_actions: string[];
 }
 
@@ -262,15 +263,39 @@ export interface Claim {
   basis: string;
   verdict: ClaimVerdict;
   reason: string | null;
-  record_lines: number[];
-  evidence: unknown[];
+  record_lines: RecordLine[];
+  evidence: ClaimEvidence[];
   gaps: Gap[];
+}
+
+/** One thing seen in the session that a claim rests on. */
+export interface ClaimEvidence {
+  key: string;
+  title: string;
+  at: number;
+  offset_ms: number;
+  index: number | null;
+  unavailable: boolean;
+  detail: string | null;
+}
+
+/** The session as its recording shows it: steps and gaps as intervals from the opening, ms. */
+export interface ReviewedSession {
+  id: string;
+  number: number;
+  linked_to: string | null;
+  started_at: number;
+  duration_ms: number;
+  segments: number;
+  gaps: Gap[];
+  flagged: boolean;
+  steps: { number: number; key: string; title: string; state: string; from_ms: number; to_ms: number }[];
 }
 
 export interface Approval {
   case: DeskCase;
   claims: Claim[];
-  session: SessionView & { duration_ms?: number; segments?: number };
+  session: ReviewedSession;
   recordings: { participant: string; role: string; take: number; url: string; offset_ms: number }[];
   record: RecordLine[];
   draft: { facts: Record<string, unknown>; facts_sha256: string; session_manifest_sha256: string };
@@ -323,7 +348,7 @@ export interface Gap {
   from_ms: number;
   to_ms: number;
   kind: string;
-  detail?: string | null;
+  detail?: Record<string, unknown> | string | null;
 }
 
 export interface RecordLine {
