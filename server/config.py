@@ -36,12 +36,12 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings of one server, already checked."""
+    """The settings of one server, already checked. Without `public_url` the office's own holds."""
 
     data: Path
     host: str
     port: int
-    public_url: str
+    public_url: str | None
     media_hosts: tuple[str, ...] | None
     trust_proxy: bool
     secret: Secret
@@ -49,7 +49,7 @@ class Config:
     @property
     def secure(self) -> bool:
         """Whether people reach the server over HTTPS, so that cookies may be bound to it."""
-        return self.public_url.startswith("https://")
+        return (self.public_url or "").startswith("https://")
 
     def path(self, name: str) -> Path:
         """Return the place of `name` in the data directory."""
@@ -72,13 +72,14 @@ def read_config(
     Raises ConfigError for an address nobody could open, a directory that cannot be written, or a
     secret too short to protect anything.
     """
-    url = (public_url or f"http://localhost:{port}").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.path:
-        raise ConfigError(
-            f"public url {url!r} is not an address like https://notary.example: "
-            "scheme and host, no path"
-        )
+    url = public_url.rstrip("/") if public_url else None
+    if url is not None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.path:
+            raise ConfigError(
+                f"public url {url!r} is not an address like https://notary.example: "
+                "scheme and host, no path"
+            )
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = data / ".writable"

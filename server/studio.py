@@ -8,7 +8,7 @@ that refuses a fact is logged and does not stop the recording.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,8 +32,7 @@ from server.media import (
 )
 from server.media.takefile import take_path
 from server.observe import logger
-
-_CHUNKS = 4
+from server.supervisor import Supervisor
 
 
 class TakeCipher(Protocol):
@@ -53,6 +52,7 @@ class Told(Protocol):
     ) -> None: ...
     async def segment(self, segment: Segment) -> None: ...
     async def gap(self, gap: Gap) -> None: ...
+    def failed(self, sid: str, reason: str) -> None: ...
 
 
 Lost = Callable[..., Awaitable[None]]
@@ -68,35 +68,36 @@ class Stage:
     facts: asyncio.Queue[MediaFact | None]
     told: asyncio.Task[None]
     takes: dict[str, int] = field(default_factory=dict)
-    connected: set[str] = field(default_factory=set)
-    failed: str | None = None
 
 
 class Studio:
-    """Owns the rooms. `tasks` owns the task of each; `changed(sid)` is told when screens should
-    be."""
+    """Owns the rooms. Services and screens are told once `tell` and `on_change` said whom to
+    tell."""
 
     def __init__(
         self,
         *,
         directory: Path,
-        told: Told,
-        lost: Lost,
         clock: Callable[[], int],
         hosts: tuple[str, ...] | None,
-        tasks: asyncio.TaskGroup,
-        changed: Callable[[str], None],
+        tasks: Supervisor,
     ) -> None:
         self._directory = directory
-        self._told = told
-        self._lost = lost
         self._clock = clock
         self._hosts = hosts
         self._tasks = tasks
-        self._changed = changed
         self._stages: dict[str, Stage] = {}
         self._opening = asyncio.Lock()
         self._log = logger("studio")
+
+    def tell(self, told: Told, lost: Lost) -> None:
+        """Carry facts to these services; they and the studio need each other, so it comes after."""
+        self._told = told
+        self._lost = lost
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        """Tell `changed(session id)` when somebody came, left, or was recorded."""
+        self._changed = changed
 
     async def join(self, sid: str, role: str, offer: str) -> str:
         """Answer a participant's offer; the first one opens the session's room."""
@@ -146,11 +147,6 @@ class Studio:
             for role in stage.room.participants
         }
 
-    def failure(self, sid: str) -> str | None:
-        """Return why the recorder failed, while it does."""
-        stage = self._stages.get(sid)
-        return stage.failed if stage else None
-
     async def read(self, sid: str, role: str, take: int) -> Iterator[bytes]:
         """Return the decrypted clusters of a take; joined they are a WebM file. Read off the
         loop."""
@@ -159,6 +155,12 @@ class Studio:
             raise DomainError("recording-unknown")
         cipher = await self._told.cipher(sid)
         return read_take(path, cipher.decrypt)
+
+    async def stream(self, sid: str, role: str, take: int) -> AsyncIterator[bytes]:
+        """Yield the decrypted clusters of a take, read and opened on a thread."""
+        clusters = await self.read(sid, role, take)
+        while (cluster := await asyncio.to_thread(next, clusters, None)) is not None:
+            yield cluster
 
     async def _stage(self, sid: str) -> Stage:
         async with self._opening:
@@ -174,7 +176,7 @@ class Studio:
                 clock=self._clock,
                 hosts=self._hosts,
             )
-            told = self._tasks.create_task(self._tell(sid, facts), name=f"facts of {sid}")
+            told = self._tasks.start(self._tell(sid, facts), name=f"facts of {sid}")
             stage = self._stages[sid] = Stage(room, cipher, facts, told)
             return stage
 
@@ -194,12 +196,10 @@ class Studio:
         stage = self._stages.get(sid)
         match fact:
             case Joined():
-                if stage:
-                    stage.connected.add(fact.participant)
+                pass  # the screens are told below
             case TakeStarted():
                 if stage:
                     stage.takes[fact.participant] = fact.take
-                    stage.failed = None
                 await self._told.take_started(
                     sid, participant=fact.participant, take=fact.take, at=fact.at
                 )
@@ -242,10 +242,7 @@ class Studio:
                     reason=fact.reason,
                 )
             case RecorderFailed():
-                if stage:
-                    stage.failed = fact.reason
+                self._told.failed(sid, fact.reason)
             case Left():
-                if stage:
-                    stage.connected.discard(fact.participant)
                 if fact.reason in ("lost", "replaced"):
                     await self._lost(sid, role=fact.participant, reason=fact.reason, since=fact.at)

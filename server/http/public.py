@@ -47,7 +47,7 @@ class Public:
         self,
         *,
         config: Callable[[], dict[str, Any]],
-        matters: Callable[[], list[dict[str, Any]]],
+        matters: Callable[[], dict[str, Any]],
         matter: Callable[[str], dict[str, Any]],
         office: TrustAnchor,
         read_ledger: Callable[[str], Awaitable[LedgerAnswer]],
@@ -82,7 +82,7 @@ class Public:
     @endpoint("GET", "/api/matters", roles=PUBLIC)
     async def matters(self, call: Call) -> Answer:
         """List the matters this office takes remotely."""
-        return {"matters": self._matters()}
+        return self._matters()
 
     @endpoint("GET", "/api/matters/{matter}", roles=PUBLIC)
     async def matter(self, call: Call) -> Answer:

@@ -261,9 +261,9 @@ def demo_staff(derive: Callable[[str], bytes]) -> tuple[NewStaff, ...]:
     """Return the people of the demo office; passwords and TOTP secrets come from the master
     secret."""
     people: tuple[tuple[str, StaffRole, str, str, str], ...] = (
-        ("notary", "notary", "林远", "Lin Yuan", "示公证字第0001号"),
-        ("notary2", "notary", "周岚", "Zhou Lan", "示公证字第0002号"),
-        ("approver", "approver", "沈达", "Shen Da", "示公证字第0003号"),
+        ("notary", "notary", "林远", "Lin Yuan", "99902020100001"),
+        ("notary2", "notary", "周岚", "Zhou Lan", "99902020100002"),
+        ("approver", "approver", "沈达", "Shen Da", "99902020100003"),
         ("assistant", "assistant", "何青", "He Qing", ""),
     )
     return tuple(

@@ -1,0 +1,318 @@
+"""The composition root: everything is made here, handed to what needs it, and closed in reverse.
+
+    serve(config, ready=...)     what `farseal serve` runs, until SIGINT or SIGTERM
+    running(config, ...)         the same as a context, for tests and rehearsals
+
+A start is a recovery: there is one path. Order: port, lock of the directory, office (keys),
+database,
+vault, ledger, accounts, services, journal, studio, jobs, doors. What was running when the last
+process died is told to the services before the doors open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TextIO
+
+from aiohttp import web
+
+from ledger.log import Log
+from ledger.read import respond
+from ledger.store import SqliteStore
+from server.backstage import Backstage, open_backstage
+from server.config import Config, ConfigError, derive
+from server.greeting import Opened
+from server.http.application import build
+from server.http.limits import Limiter
+from server.http.logins import Logins, caller_of
+from server.http.messages import LANGUAGES, Catalogue, read_catalogue
+from server.http.middleware import Doorman
+from server.http.pages import Pages
+from server.http.public import Public
+from server.http.routes import Caller
+from server.http.sandbox import Sandbox
+from server.http.uploads import LARGEST_PAPER
+from server.observe import logger
+from server.outbox.console import ConsoleOutbox
+from server.services.accounts import Accounts, NewStaff, demo_staff
+from server.storage.accounts import AccountStore
+from server.storage.database import Database
+from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
+from signing.keys import Secret
+
+STATIC = Path(__file__).parent / "static"
+DEMO_OFFICE = {
+    "name_zh": "远山市公证处（示例）",
+    "name_en": "Yuanshan Notary Office (demo)",
+    "phone": "0000-12345678",
+    "hours_zh": "工作日 9:00-17:00",
+    "hours_en": "Working days 9:00-17:00",
+}
+STAND_INS = ("certificate-authority", "registry", "outbox")
+_GOODBYE_S = 10.0
+
+
+class PortTakenError(Exception):
+    """Somebody else listens on the address."""
+
+
+class DirectoryBusyError(Exception):
+    """Another server uses the data directory."""
+
+
+def wall_clock() -> int:
+    """Return the time, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+async def serve(config: Config, *, ready: Callable[[Opened], None]) -> None:
+    """Run an office until a signal asks it to stop; `ready` is told once the doors are open."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with running(config, failed=lambda _: stop.set()) as opened:
+        ready(opened)
+        await stop.wait()
+        logger("app").info("stopping")
+
+
+@asynccontextmanager
+async def running(
+    config: Config,
+    *,
+    clock: Callable[[], int] = wall_clock,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+    print_line: Callable[[str], None] = print,
+    failed: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Opened]:
+    """Open an office and its doors; leaving closes everything, newest first.
+
+    `failed(name)` is told when something the server cannot be without has ended.
+
+    Raises PortTakenError, DirectoryBusyError, ConfigError, and what office, ledger and vault raise
+    for a damaged directory.
+    """
+    log = logger("app")
+    async with AsyncExitStack() as closing:
+        listening = closing.enter_context(_listening(config))
+        port = int(listening.getsockname()[1])
+        closing.enter_context(_locked(config.path("lock")))
+        local = f"http://{'localhost' if config.host in _LOOPBACK else config.host}:{port}"
+        config = replace(config, port=port, public_url=_public_url(config, local))
+        people = demo_staff(lambda label: derive(config.secret, label))
+        office = await asyncio.to_thread(_office, config, people, clock)
+
+        database = Database(config.path("farseal.db"))
+        await database.open()
+        closing.push_async_callback(database.close)
+        outbox = ConsoleOutbox(config.path("outbox.jsonl"), clock=clock, print_line=print_line)
+        accounts = Accounts(
+            AccountStore(database),
+            key=derive(config.secret, "accounts"),
+            send=outbox.send,
+            clock=clock,
+            random=random,
+        )
+        closing.push_async_callback(accounts.close)
+        for person in people:
+            await accounts.put_staff(person)
+
+        ledger = await _ledger(config, office, clock)
+        closing.push_async_callback(ledger.close)
+
+        catalogue = read_catalogue()
+        backstage = await closing.enter_async_context(
+            open_backstage(
+                config,
+                office=office,
+                database=database,
+                ledger=ledger,
+                accounts=accounts,
+                outbox=outbox,
+                clock=clock,
+                random=random,
+                catalogue=catalogue,
+                failed=failed,
+            )
+        )
+        app = _doors(config, office, accounts, ledger, backstage, catalogue, clock=clock)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
+        await runner.setup()
+        closing.push_async_callback(runner.cleanup)
+        closing.push_async_callback(backstage.hub.close)
+        await web.SockSite(runner, listening).start()
+        log.info("open", address=local, ledger_size=ledger.size)
+        yield Opened(
+            url=local,
+            public_url=office.profile.public_url,
+            data=str(config.data),
+            name_zh=DEMO_OFFICE["name_zh"],
+            name_en=DEMO_OFFICE["name_en"],
+            root_fingerprint=office.root_fingerprint,
+            ledger_size=ledger.size,
+            people=people,
+            now=clock(),
+        )
+
+
+_LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "localhost")  # noqa: S104 - names, not a bind
+
+
+@contextmanager
+def _listening(config: Config) -> Iterator[socket.socket]:
+    """Take the port before anything is written. Raises PortTakenError, ConfigError."""
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"no such address to listen on: {config.host}") from error
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+            listening.listen(128)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(
+                    f"port {config.port} on {config.host} is taken; "
+                    "stop the other program or choose another with --port"
+                ) from error
+            raise ConfigError(
+                f"cannot listen on {config.host}:{config.port} ({error.strerror})"
+            ) from error
+        listening.setblocking(False)
+        yield listening
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[TextIO]:
+    """Hold the data directory for this process. Raises DirectoryBusyError."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise DirectoryBusyError(
+                f"another server (process {file.read().strip() or 'unknown'}) uses "
+                f"{path.parent}; stop it or give another directory with --data"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file
+
+
+def _public_url(config: Config, local: str) -> str:
+    """Return the address that stands in certificates: the one the office was founded with."""
+    founded = config.path("office") / "office.json"
+    fixed = json.loads(founded.read_text())["public_url"] if founded.exists() else None
+    asked = config.public_url
+    if fixed is not None and asked is not None and asked != fixed:
+        raise ConfigError(
+            f"this office was founded as {fixed}, which stands in its certificates; "
+            f"leave --public-url out, or start another office with another --data"
+        )
+    return str(fixed or asked or local)
+
+
+def _office(config: Config, people: tuple[NewStaff, ...], clock: Callable[[], int]) -> Office:
+    notaries = tuple(
+        NotaryProfile(each.staff.id, each.staff.name_zh, each.staff.name_en, each.staff.licence)
+        for each in people
+        if each.staff.role == "notary"
+    )
+    profile = OfficeProfile(
+        name_zh=DEMO_OFFICE["name_zh"],
+        name_en=DEMO_OFFICE["name_en"],
+        public_url=config.public_url or "",
+        origin=(config.public_url or "").split("://", 1)[1] + "/log",
+        demo=True,
+        notaries=notaries,
+    )
+    passphrase = Secret(derive(config.secret, "office").hex())
+    return open_office(config.path("office"), profile, passphrase, clock=clock)
+
+
+async def _ledger(config: Config, office: Office, clock: Callable[[], int]) -> Log:
+    async def timestamp(note: bytes) -> bytes:
+        return await asyncio.to_thread(office.timestamp, hashlib.sha256(note).digest())
+
+    directory = config.path("ledger")
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return await Log.open(
+        SqliteStore(directory / "ledger.db"),
+        keys=office.log_keys,
+        guard=directory / "guard.json",
+        clock=clock,
+        timestamp=timestamp,
+    )
+
+
+def _doors(
+    config: Config,
+    office: Office,
+    accounts: Accounts,
+    ledger: Log,
+    backstage: Backstage,
+    catalogue: Catalogue,
+    *,
+    clock: Callable[[], int],
+) -> web.Application:
+    limiter, sandbox = Limiter(clock=clock), Sandbox()
+    log = logger("http")
+
+    async def find_caller(token: str) -> Caller | None:
+        return caller_of(await accounts.find(token))
+
+    async def read_ledger(path: str) -> Any:
+        return await asyncio.to_thread(respond, ledger.reader, path)
+
+    def settings() -> dict[str, Any]:
+        return {
+            "office": dict(DEMO_OFFICE),
+            "demo": True,
+            "stand_ins": list(STAND_INS),
+            "public_url": config.public_url,
+            "max_upload_bytes": LARGEST_PAPER,
+            "languages": list(LANGUAGES),
+            "now": clock(),
+        }
+
+    doorman = Doorman(
+        find_caller=find_caller,
+        limiter=limiter,
+        secure=config.secure,
+        trust_proxy=config.trust_proxy,
+    )
+    services = backstage.services
+    rooms = (
+        Public(
+            config=settings,
+            matters=services.intake.matters,
+            matter=services.intake.matter,
+            office=office,
+            read_ledger=read_ledger,
+            ledger_size=lambda: ledger.size,
+            in_thread=asyncio.to_thread,
+            version=version("farseal"),
+        ),
+        Logins(accounts, doorman=doorman),
+        *backstage.rooms(catalogue, sandbox),
+        Pages(STATIC),
+    )
+    return build(rooms, doorman=doorman, catalogue=catalogue, log=log)

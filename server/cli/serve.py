@@ -1,0 +1,104 @@
+"""`farseal serve`: start the office and say who can come in, and how."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    envvar="FARSEAL_DATA",
+    help="Directory of databases, keys, objects and recordings.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="FARSEAL_HOST",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    envvar="FARSEAL_PORT",
+    help="TCP port; 0 takes a free one.",
+)
+@click.option(
+    "--public-url",
+    envvar="FARSEAL_PUBLIC_URL",
+    help="What people type; stands in certificates, so the first start fixes it.",
+)
+@click.option(
+    "--media-host",
+    "media_hosts",
+    multiple=True,
+    envvar="FARSEAL_MEDIA_HOSTS",
+    help="Address offered for video; may be repeated. Default: every local address.",
+)
+@click.option(
+    "--trust-proxy",
+    is_flag=True,
+    envvar="FARSEAL_TRUST_PROXY",
+    help="Take callers' addresses from X-Forwarded-For; only behind a proxy that sets it.",
+)
+def command(
+    data: Path,
+    host: str,
+    port: int,
+    public_url: str | None,
+    media_hosts: tuple[str, ...],
+    trust_proxy: bool,
+) -> None:
+    """Start the office: pages, API, live sessions, ledger.
+
+    Ends by itself on Ctrl-C or SIGTERM, after everything that runs has been written down.
+    """
+    from server.app import DirectoryBusyError, PortTakenError, serve
+    from server.config import ConfigError, read_config
+    from server.greeting import greet
+    from server.observe import configure
+    from signing.errors import SigningError
+
+    configure()
+    console = Console()
+    names = tuple(name for given in media_hosts for name in given.replace(",", " ").split())
+    try:
+        config = read_config(
+            data=data,
+            host=host,
+            port=port,
+            public_url=public_url,
+            media_hosts=names or None,
+            trust_proxy=trust_proxy,
+            environment=os.environ,
+        )
+        asyncio.run(serve(config, ready=lambda office: greet(console, office)))
+    except ConfigError as error:
+        _stop(error, SETTING)
+    except PortTakenError as error:
+        _stop(error, PORT_TAKEN)
+    except DirectoryBusyError as error:
+        _stop(error, IN_USE)
+    except (SigningError, OSError) as error:
+        _stop(error, UNUSABLE)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _stop(error: Exception, code: int) -> None:
+    click.secho(f"farseal: {error}", fg="red", err=True)
+    sys.exit(code)

@@ -1,0 +1,288 @@
+"""The applicant's side of a case: the form, papers, consents, booking, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.http.messages import Catalogue
+from server.http.routes import (
+    APPLICANT,
+    STAFF,
+    Answer,
+    Call,
+    answer_bytes,
+    answer_json,
+    endpoint,
+)
+from server.http.sandbox import Sandbox
+from server.http.uploads import inspect_upload, read_upload
+
+if TYPE_CHECKING:
+    from server.services.assemble import Services
+
+_ANY_PARTY = APPLICANT | STAFF
+
+
+class Form(BaseModel):
+    """What every body shares: nothing unknown may stand in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewCase(Form):
+    """The matter and the language of a new case."""
+
+    matter: str = Field(max_length=64)
+    language: str = Field(pattern="^(zh-CN|en)$", default="zh-CN")
+
+
+class FieldValue(Form):
+    """The value of one field of the form."""
+
+    value: str | bool | list[str] | None
+
+
+class ConsentGiven(Form):
+    """A decision over a text of known digest."""
+
+    given: bool
+    text_sha256: str = Field(max_length=64)
+
+
+class Reason(Form):
+    """Why."""
+
+    reason: str = Field(max_length=4000)
+
+
+class Moment(Form):
+    """A time, ms UTC."""
+
+    at: int = Field(ge=0, lt=2**53)
+
+
+class DeviceReport(Form):
+    """What the device check found."""
+
+    model_config = ConfigDict(extra="ignore")
+    camera: str | bool = Field(default="", union_mode="left_to_right")
+    microphone: str | bool = Field(default="", union_mode="left_to_right")
+    speaker: str | bool = Field(default="", union_mode="left_to_right")
+    network: dict[str, str | int | float | bool | None] = Field(default_factory=dict, max_length=16)
+    browser: str = Field(default="", max_length=400)
+
+
+class Rating(Form):
+    """One to five stars and a few words."""
+
+    stars: int
+    words: str = Field(default="", max_length=2000)
+
+
+class Empty(Form):
+    """No content."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def told(view: Mapping[str, Any], catalogue: Catalogue, language: str) -> Mapping[str, Any]:
+    """Return a view whose `problems` (codes by field) read as sentences."""
+    problems = view.get("problems")
+    if not isinstance(problems, Mapping):
+        return view
+    spoken = {
+        field: catalogue.problem(
+            problem["code"], language=language, field=field, params=problem.get("params")
+        )
+        for field, problem in problems.items()
+    }
+    return {**view, "problems": spoken}
+
+
+class Cases:
+    """Routes under /api/cases and /api/invitations."""
+
+    def __init__(self, services: Services, *, catalogue: Catalogue, sandbox: Sandbox) -> None:
+        self._services = services
+        self._catalogue = catalogue
+        self._sandbox = sandbox
+
+    def _told(self, view: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+        return told(view, self._catalogue, call.language)
+
+    @endpoint("POST", "/api/invitations/{token}", roles=APPLICANT, body=Empty, rate="verify")
+    async def invitation(self, call: Call, body: Empty) -> Answer:
+        """Follow an invitation to its case."""
+        return await self._services.appointments.invitation(call.part("token"), call.applicant)
+
+    @endpoint("GET", "/api/cases", roles=APPLICANT)
+    async def cases(self, call: Call) -> Answer:
+        """List the applicant's cases."""
+        return await self._services.intake.cases_of(call.applicant, language=call.language)
+
+    @endpoint("POST", "/api/cases", roles=APPLICANT, body=NewCase)
+    async def create(self, call: Call, body: NewCase) -> Answer:
+        """Begin a case."""
+        view = await self._services.intake.create(
+            call.applicant, matter=body.matter, language=body.language
+        )
+        return self._told(view, call)
+
+    @endpoint("GET", "/api/cases/{case}", roles=_ANY_PARTY)
+    async def case(self, call: Call) -> Answer:
+        """Show a case."""
+        view = await self._services.intake.case(
+            call.person, call.part("case"), language=call.language
+        )
+        return self._told(view, call)
+
+    @endpoint("PUT", "/api/cases/{case}/form/{field}", roles=APPLICANT, body=FieldValue)
+    async def fill(self, call: Call, body: FieldValue) -> Answer:
+        """Save one field, also with problems, and tell them."""
+        view = await self._services.intake.fill(
+            call.applicant, call.part("case"), field=call.part("field"), value=body.value
+        )
+        return self._told(view, call)
+
+    @endpoint("POST", "/api/cases/{case}/papers", roles=APPLICANT, upload=True, rate="upload")
+    async def add_paper(self, call: Call) -> Answer:
+        """Take in a paper after looking inside it."""
+        await self._services.intake.case(call.applicant, call.part("case"), language=call.language)
+        paper = await inspect_upload(self._sandbox, await read_upload(call.request))
+        return await self._services.intake.add_paper(
+            call.applicant,
+            call.part("case"),
+            kind=call.query("kind"),
+            name=paper.name,
+            media_type=paper.media_type,
+            content=paper.data,
+        )
+
+    @endpoint("GET", "/api/cases/{case}/papers/{paper}", roles=_ANY_PARTY)
+    async def paper(self, call: Call) -> Answer:
+        """Give a paper back."""
+        content = await self._services.intake.paper(
+            call.person, call.part("case"), call.part("paper")
+        )
+        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
+
+    @endpoint("POST", "/api/cases/{case}/submit", roles=APPLICANT, body=Empty)
+    async def submit(self, call: Call, body: Empty) -> Answer:
+        """Hand the case in."""
+        view = await self._services.intake.submit(
+            call.applicant, call.part("case"), language=call.language
+        )
+        return self._told(view, call)
+
+    @endpoint("POST", "/api/cases/{case}/withdraw", roles=APPLICANT, body=Reason)
+    async def withdraw(self, call: Call, body: Reason) -> Answer:
+        """Take the case back before a certificate is issued."""
+        view = await self._services.intake.withdraw(
+            call.applicant, call.part("case"), reason=body.reason, language=call.language
+        )
+        return self._told(view, call)
+
+    @endpoint("POST", "/api/cases/{case}/consents/{consent}", roles=APPLICANT, body=ConsentGiven)
+    async def consent(self, call: Call, body: ConsentGiven) -> Answer:
+        """Give or refuse one consent."""
+        view = await self._services.intake.consent(
+            call.applicant,
+            call.part("case"),
+            call.part("consent"),
+            given=body.given,
+            text_sha256=body.text_sha256,
+            language=call.language,
+        )
+        return self._told(view, call)
+
+    @endpoint("GET", "/api/cases/{case}/slots", roles=APPLICANT)
+    async def slots(self, call: Call) -> Answer:
+        """List the times that can be booked."""
+        return await self._services.appointments.slots(call.applicant, call.part("case"))
+
+    @endpoint("POST", "/api/cases/{case}/booking", roles=APPLICANT, body=Moment)
+    async def book(self, call: Call, body: Moment) -> Answer:
+        """Book a time."""
+        view = await self._services.appointments.book(
+            call.applicant, call.part("case"), at=body.at, language=call.language
+        )
+        return self._told(view, call)
+
+    @endpoint("POST", "/api/cases/{case}/device-check", roles=APPLICANT, body=DeviceReport)
+    async def check_device(self, call: Call, body: DeviceReport) -> Answer:
+        """Tell what the device check found; a fit device waits for the notary."""
+        view = await self._services.appointments.check_device(
+            call.applicant, call.part("case"), report=body.model_dump(), language=call.language
+        )
+        return self._told(view, call)
+
+    @endpoint("GET", "/api/cases/{case}/timeline", roles=_ANY_PARTY)
+    async def timeline(self, call: Call) -> Answer:
+        """List what happened, each with its place in the ledger."""
+        return await self._services.intake.timeline(
+            call.person, call.part("case"), language=call.language
+        )
+
+    @endpoint("GET", "/api/cases/{case}/document.pdf", roles=_ANY_PARTY)
+    async def document(self, call: Call) -> Answer:
+        """Give the document of the case."""
+        content = await self._services.documents.pdf(call.person, call.part("case"))
+        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
+
+    @endpoint("GET", r"/api/cases/{case}/document/pages/{page:\d+}.png", roles=_ANY_PARTY)
+    async def page(self, call: Call) -> Answer:
+        """Give one page of the document as both sides see it."""
+        content = await self._services.documents.page(
+            call.person, call.part("case"), call.number("page")
+        )
+        return answer_bytes(content.content, media_type=content.media_type)
+
+    @endpoint("GET", "/api/cases/{case}/receipt.json", roles=APPLICANT)
+    async def receipt(self, call: Call) -> Answer:
+        """Give the applicant's receipt: what was anchored where."""
+        receipt = await self._services.delivery.receipt(call.applicant, call.part("case"))
+        answer = answer_json(receipt)
+        answer.headers["Content-Disposition"] = 'attachment; filename="receipt.json"'
+        return answer
+
+    @endpoint("GET", "/api/cases/{case}/copy.zip", roles=APPLICANT)
+    async def copy(self, call: Call) -> Answer:
+        """Give the applicant's equal copy of the evidence."""
+        content = await self._services.delivery.copy(call.applicant, call.part("case"))
+        return answer_bytes(
+            content.content, media_type=content.media_type, name=content.name, download=True
+        )
+
+    @endpoint("GET", "/api/cases/{case}/certificate.pdf", roles=_ANY_PARTY)
+    async def certificate(self, call: Call) -> Answer:
+        """Give the certificate."""
+        content = await self._services.delivery.certificate(call.person, call.part("case"))
+        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
+
+    @endpoint("GET", "/api/cases/{case}/bundle.zip", roles=_ANY_PARTY)
+    async def bundle(self, call: Call) -> Answer:
+        """Give the evidence bundle."""
+        content = await self._services.delivery.bundle(call.person, call.part("case"))
+        return answer_bytes(
+            content.content, media_type=content.media_type, name=content.name, download=True
+        )
+
+    @endpoint("POST", "/api/cases/{case}/shares", roles=APPLICANT, body=Empty)
+    async def share(self, call: Call, body: Empty) -> Answer:
+        """Make a code for somebody who relies on the certificate."""
+        return await self._services.delivery.share(call.applicant, call.part("case"))
+
+    @endpoint("POST", "/api/cases/{case}/rating", roles=APPLICANT, body=Rating)
+    async def rate(self, call: Call, body: Rating) -> Answer:
+        """Rate how the matter was handled."""
+        view = await self._services.delivery.rate(
+            call.applicant,
+            call.part("case"),
+            stars=body.stars,
+            words=body.words,
+            language=call.language,
+        )
+        return self._told(view, call)
