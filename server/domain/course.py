@@ -5,16 +5,20 @@ from dataclasses import replace
 
 from server.domain.errors import DomainError
 from server.domain.events import Act
+from server.domain.evidence import RECHECK
 from server.domain.participant import Staff
 from server.domain.rules import RulePack
 from server.domain.session import (
     LIVE,
+    SIGNED_IN,
     Change,
     Session,
     SessionState,
+    Signing,
     StepRun,
     happened,
     mark,
+    needed_now,
     require_nothing_missing,
     require_open,
     require_reason,
@@ -75,7 +79,7 @@ def interrupt(session: Session, act: Act, *, pack: RulePack, reason: str, since:
     )
 
 
-def resume(session: Session, act: Act) -> Change:
+def resume(session: Session, act: Act, *, pack: RulePack) -> Change:
     """Within grace: the current step starts again from nothing, identity re-checked."""
     if session.state is not SessionState.INTERRUPTED:
         raise DomainError("session-state", state=session.state.value)
@@ -84,24 +88,30 @@ def resume(session: Session, act: Act) -> Change:
     number = session.step
     again = replace(session.steps[number - 1], state="repeated", started_at=act.at)
     steps = (*session.steps[: number - 1], again, *session.steps[number:])
-    began = session.steps[number - 1].started_at or 0
+    undone = {each.key for each in needed_now(session, pack)} | {RECHECK}
+    reading = session.steps[number - 1].key == "read"
     changed = replace(
         session,
         state=SessionState.OPEN,
         steps=steps,
-        marks=tuple(each for each in session.marks if each.at < began),
+        marks=tuple(each for each in session.marks if each.key not in undone),
         recheck=number > 2,
         decision=None if number == 2 else session.decision,
         key=None,  # the key lives in the applicant's page, and that page is gone
-        signings=tuple(each for each in session.signings if (each.done_at or began) < began),
+        signings=tuple(each for each in session.signings if _stands(each, number)),
         interrupted_at=None,
         grace_ends_at=None,
         reason="",
         page=None,
-        pages_shown=tuple(each for each in session.pages_shown if each.at < began),
+        pages_shown=() if reading else session.pages_shown,
     )
     public = {"since": session.interrupted_at, "until": act.at, "step": number}
     return changed, happened(session, act, "session-resumed", public=public)
+
+
+def _stands(signing: Signing, number: int) -> bool:
+    """A signature done in an earlier step stands; one of the repeated step is asked for again."""
+    return signing.done_at is not None and SIGNED_IN[signing.act] < number
 
 
 def abort(session: Session, act: Act, *, reason: str, replaced_by: str | None = None) -> Change:

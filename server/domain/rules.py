@@ -165,7 +165,9 @@ def load_pack(path: Path) -> RulePack:
 def load_packs(directory: Path = BUILT_IN) -> Mapping[str, RulePack]:
     """All rule packs of a directory by matter id."""
     packs = [
-        load_pack(path) for path in sorted(directory.glob("*.toml")) if "calendar" not in path.name
+        load_pack(path)
+        for path in sorted(directory.glob("*.toml"))
+        if path.stem not in ("calendar", "words")
     ]
     return MappingProxyType({pack.id: pack for pack in packs})
 

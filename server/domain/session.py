@@ -154,6 +154,8 @@ class Session:
 
 
 Change = tuple[Session, tuple[Event, ...]]
+SIGNED_IN = {"document": 7, "record": 8, "manifest": 9}
+"""The step in which each act is signed."""
 LIVE = (SessionState.OPEN, SessionState.INTERRUPTED)
 
 

@@ -46,6 +46,13 @@ def complete_step(session: Session, act: Act, *, pack: RulePack, number: int) ->
     return changed, happened(session, act, "step-completed", public=public)
 
 
+def instruct(session: Session, act: Act, *, text: str | None) -> Change:
+    """What the applicant is told now in large type; `None` is the step's own instruction."""
+    require_open(session)
+    changed = replace(session, instruction=text)
+    return changed, happened(session, act, "instruction-given", facts={"text": text or ""})
+
+
 def speak(
     session: Session, act: Act, *, pack: RulePack, who: str, key: str | None, text: str
 ) -> Change:

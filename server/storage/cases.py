@@ -101,13 +101,14 @@ class CaseFiles:
                 session = await self._session(connection, case.sessions[-1])
             change = Change(connection, case, session)
             yield change
-            if change.case != case or change.events:
+            if change.case != case:
                 await self._save_case(connection, change.case, version=case.version)
             for changed in (change.session, change.also):
                 if changed is not None and changed != session:
                     await self._save_session(connection, changed)
             await self._write_events(connection, change.events)
-        self._tell(change.case.id, change.session.id if change.session else None)
+        for told in (change.session, change.also):
+            self._tell(change.case.id, told.id if told else None)
 
     async def case(self, case_id: str) -> Case:
         """A case as committed; refuses `case-unknown`."""
@@ -124,6 +125,14 @@ class CaseFiles:
         async with self.database.read() as connection:
             session = await self._session(connection, session_id)
             return await self._case(connection, session.case_id), session
+
+    async def sessions_of(self, case_id: str) -> tuple[Session, ...]:
+        """Every session of a case, in the order of their numbers."""
+        table = models.session
+        query = select(table).where(table.c.case_id == case_id).order_by(table.c.number)
+        async with self.database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return tuple(self._read_session(row) for row in rows)
 
     async def cases(self, *, applicant: str | None = None) -> tuple[Case, ...]:
         """Cases, newest first; all of them, or those of an applicant."""

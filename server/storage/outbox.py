@@ -72,6 +72,14 @@ class Outbox:
         found = await self._read(select(_E).where(_E.c.id == event_id))
         return found[0] if found else None
 
+    async def indexes(self, events: Sequence[str]) -> dict[str, int]:
+        """The ledger index of each of these events that is anchored."""
+        query = select(_E.c.id, _E.c.anchor_index).where(
+            _E.c.id.in_(events), _E.c.anchored_at.is_not(None)
+        )
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
     async def state(
         self, *, case_id: str | None = None, session_id: str | None = None
     ) -> AnchorState:

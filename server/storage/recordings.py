@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.evidence import Gap, Segment
@@ -63,6 +63,21 @@ class Recordings:
             )
             for row in rows
         )
+
+    async def count(self, session_id: str) -> int:
+        """How many segments a session has."""
+        table = models.segment
+        query = select(func.count()).select_from(table).where(table.c.session_id == session_id)
+        async with self._database.read() as connection:
+            return await connection.scalar(query) or 0
+
+    async def last_heard(self, session_id: str) -> int | None:
+        """When the newest segment ended (ms UTC)."""
+        table = models.segment
+        query = select(func.max(table.c.end_at)).where(table.c.session_id == session_id)
+        async with self._database.read() as connection:
+            last: int | None = await connection.scalar(query)
+        return last
 
     async def gaps(self, session_id: str) -> tuple[Gap, ...]:
         """Gaps in the order they began."""

@@ -1,0 +1,79 @@
+"""How every change of a session is made: load, command, emit; and how it is shown afterwards."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from server.domain.errors import DomainError
+from server.domain.participant import Applicant, SessionRole, Staff
+from server.domain.rules import RulePack
+from server.domain.session import Session
+from server.services.session_view import Presence, SessionFacts, session_view
+from server.services.workplace import Person, Workplace
+from server.storage.cases import Change
+
+Json = dict[str, Any]
+SpellWords = Callable[[bytes, str, str], tuple[str, ...]]
+"""(seed, session id, language) -> four words."""
+
+
+class Conduct:
+    """Shared by ceremony, identity, recordings and signatures: one way to change and to show."""
+
+    def __init__(self, workplace: Workplace, *, spell: SpellWords, presence: Presence) -> None:
+        self.workplace = workplace
+        self.spell = spell
+        self._presence = presence
+        self.failures: dict[str, str] = {}
+
+    async def role(self, person: Person, session_id: str) -> SessionRole:
+        """As whom this person takes part; refuses `session-unknown`, `session-has-notary`."""
+        _, session = await self.workplace.own_session(person, session_id)
+        return role_of(session, person)
+
+    @asynccontextmanager
+    async def change(self, person: Person, session_id: str) -> AsyncIterator[Change]:
+        """A change of a session by one of its two parties."""
+        async with self.workplace.files.change(session_id=session_id) as change:
+            role_of(change.held, person)
+            yield change
+
+    def pack(self, change: Change) -> RulePack:
+        """The rule pack of the case in hand."""
+        return self.workplace.pack(change.case.matter)
+
+    async def view(self, person: Person, session_id: str, *, language: str) -> Json:
+        """The session as this person sees it; approvers and assistants see what the notary sees."""
+        case, session = await self.workplace.own_session(person, session_id)
+        role: SessionRole = "applicant" if isinstance(person, Applicant) else "notary"
+        workplace = self.workplace
+        anchors = await workplace.outbox.state(session_id=session_id)
+        seed = bytes.fromhex(anchors.leaf_hash) if anchors.leaf_hash else b""
+        facts = SessionFacts(
+            session=session,
+            pack=workplace.pack(case.matter),
+            anchors=anchors,
+            indexes=await workplace.outbox.indexes([mark.event for mark in session.marks]),
+            segments=await workplace.recordings.count(session_id),
+            gaps=await workplace.recordings.gaps(session_id),
+            findings=await workplace.findings.of_session(session_id) if role == "notary" else (),
+            presence=self._presence(session_id),
+            failed=self.failures.get(session_id),
+            fingerprint=self.spell(seed, session_id, language) if seed else (),
+            now=workplace.clock(),
+        )
+        return session_view(facts, role=role, language=language)
+
+
+def role_of(session: Session, person: Person) -> SessionRole:
+    """The person's role in the session; refuses strangers."""
+    if isinstance(person, Staff):
+        if person.id != session.notary.id:
+            raise DomainError("session-has-notary", notary=session.notary.name_zh)
+        return "notary"
+    if person.id != session.applicant:
+        raise DomainError("session-unknown")
+    return "applicant"
+
+
+ReadCheckpoint = Callable[[], Awaitable[str]]

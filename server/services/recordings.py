@@ -1,0 +1,131 @@
+"""What the recorder tells while the call runs: takes, segments, gaps, the clock's offset.
+
+A segment is told only once its ciphertext is durable; telling it again changes nothing, so a
+recorder may repeat itself after a crash.
+"""
+
+from typing import Any
+
+from sqlalchemy import insert
+
+from server.domain.errors import DomainError
+from server.domain.evidence import Gap, Segment
+from server.domain.participant import Staff
+from server.domain.session import SessionState, happened, mark, needed_now
+from server.services.conduct import Conduct
+from server.storage import models
+from server.storage.cases import Change
+from server.storage.cipher import Cipher
+from server.storage.recordings import add_gap, add_segment, begin_take, end_take, knows_segment
+
+Json = dict[str, Any]
+
+
+class Recordings:
+    """The recorder's door; `participant` is the role."""
+
+    def __init__(self, conduct: Conduct) -> None:
+        self._conduct = conduct
+        self._workplace = conduct.workplace
+
+    async def cipher(self, sid: str) -> Cipher:
+        """The evidence cipher of the session's case, for the recorder and for playing back."""
+        session = await self._workplace.files.session(sid)
+        return self._workplace.vault.cipher(session.case_id)
+
+    async def take_started(self, sid: str, *, participant: str, take: int, at: int) -> None:
+        """A participant's recording began."""
+        async with self._workplace.files.change(session_id=sid) as change:
+            if not await begin_take(
+                change.connection, sid, participant=participant, take=take, at=at
+            ):
+                return
+            public = {"participant": participant, "take": take}
+            act = self._workplace.act("recorder", at=at)
+            change.emit(happened(change.held, act, "take-started", public=public))
+
+    async def take_ended(
+        self, sid: str, *, participant: str, take: int, at: int, reason: str
+    ) -> None:
+        """A participant's recording ended."""
+        async with self._workplace.files.change(session_id=sid) as change:
+            await end_take(
+                change.connection, sid, participant=participant, take=take, at=at, reason=reason
+            )
+            public = {"participant": participant, "take": take, "reason": reason}
+            act = self._workplace.act("recorder", at=at)
+            change.emit(happened(change.held, act, "take-ended", public=public))
+
+    async def segment(self, segment: Segment) -> None:
+        """A segment is durable; the first of a participant is evidence that recording runs."""
+        self._conduct.failures.pop(segment.session_id, None)
+        async with self._workplace.files.change(session_id=segment.session_id) as change:
+            if await knows_segment(change.connection, segment):
+                return
+            act = self._workplace.act("recorder")
+            await add_segment(change.connection, segment, event=act.event)
+            public = {
+                "participant": segment.participant,
+                "take": segment.take,
+                "number": segment.number,
+                "start_at": segment.start_at,
+                "end_at": segment.end_at,
+                "frames": segment.frames,
+                "keyframe": segment.keyframe,
+            }
+            items = {"segment": segment.plaintext_sha256, "chain": segment.chain}
+            change.emit(happened(change.held, act, "segment", public=public, items=items))
+            self._mark_once(change, f"recording_{segment.participant}")
+
+    async def gap(self, gap: Gap) -> None:
+        """Something the recording does not show, or shows badly."""
+        async with self._workplace.files.change(session_id=gap.session_id) as change:
+            act = self._workplace.act("recorder")
+            await add_gap(change.connection, gap, event=act.event)
+            public = {
+                "participant": gap.participant,
+                "take": gap.take,
+                "gap": gap.kind,
+                "start_at": gap.start_at,
+                "end_at": gap.end_at,
+            }
+            facts = {"detail": {key: str(value) for key, value in gap.detail.items()}}
+            change.emit(happened(change.held, act, "gap", public=public, facts=facts))
+
+    async def clock_offset(self, sid: str, *, offset_ms: int, rtt_ms: int) -> None:
+        """The applicant's clock beside ours, measured once at the opening."""
+        async with self._workplace.files.change(session_id=sid) as change:
+            public = {"offset_ms": offset_ms, "rtt_ms": rtt_ms}
+            self._mark_once(change, "clock_offset", public=public)
+
+    def failed(self, sid: str, reason: str) -> None:
+        """The recorder cannot write; shown to both parties until a segment is durable again."""
+        self._conduct.failures[sid] = reason
+
+    async def allowed(self, staff: Staff, sid: str) -> str:
+        """The case of a recording this person may see; the access is logged."""
+        case, _ = await self._workplace.own_session(staff, sid)
+        if staff.role == "assistant":
+            raise DomainError("role-not-allowed", role=staff.role)
+        if staff.role == "notary" and (case.handler is None or case.handler.id != staff.id):
+            raise DomainError("not-handler")
+        async with self._workplace.files.database.write() as connection:
+            await connection.execute(
+                insert(models.access).values(
+                    at=self._workplace.clock(),
+                    who=staff.id,
+                    case_id=case.id,
+                    what=f"recording {sid}",
+                )
+            )
+        return case.id
+
+    def _mark_once(self, change: Change, key: str, *, public: Json | None = None) -> None:
+        session, pack = change.held, self._conduct.pack(change)
+        if session.state is not SessionState.OPEN or session.marked(key):
+            return
+        if key not in {each.key for each in needed_now(session, pack)}:
+            return
+        act = self._workplace.act("recorder")
+        change.session, events = mark(session, act, pack=pack, key=key, public=public)
+        change.emit(events)

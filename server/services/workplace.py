@@ -1,0 +1,114 @@
+"""What every service works with: files, objects, keys, rules, clock, randomness."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from server.domain.calendar import Calendar
+from server.domain.case import Case
+from server.domain.errors import DomainError
+from server.domain.events import Act
+from server.domain.participant import Applicant, Staff
+from server.domain.rules import RulePack
+from server.domain.session import Session
+from server.domain.words import Glossary
+from server.storage.cases import CaseFiles
+from server.storage.findings import Findings
+from server.storage.objects import Objects, Stored
+from server.storage.outbox import Outbox
+from server.storage.recordings import Recordings
+from server.storage.registers import Registers
+from server.storage.vault import Vault
+
+Person = Applicant | Staff
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file for somebody."""
+
+    content: bytes
+    media_type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeFacts:
+    """The office as views and certificates name it. `register` is the chain of its register."""
+
+    id: str
+    name_zh: str
+    name_en: str
+    public_url: str
+    origin: str
+    demo: bool
+
+    @property
+    def register(self) -> str:
+        """The id of the public register's chain; it follows from the origin, so anyone finds it."""
+        return hashlib.sha256(f"farseal/register/v1\0{self.origin}".encode()).hexdigest()[:32]
+
+    def name(self, language: str) -> str:
+        """The office's name in a language."""
+        return self.name_zh if language == "zh-CN" else self.name_en
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Shared by all services; owns nothing."""
+
+    files: CaseFiles
+    objects: Objects
+    vault: Vault
+    outbox: Outbox
+    recordings: Recordings
+    findings: Findings
+    registers: Registers
+    packs: Mapping[str, RulePack]
+    calendar: Calendar
+    words: Glossary
+    office: OfficeFacts
+    clock: Callable[[], int]
+    random: Callable[[int], bytes]
+
+    def new_id(self) -> str:
+        """A random id of 128 bits, lowercase hex."""
+        return self.random(16).hex()
+
+    def act(self, actor: str, *, at: int | None = None) -> Act:
+        """Somebody acts now."""
+        return Act(actor, self.clock() if at is None else at, self.new_id())
+
+    def pack(self, matter: str) -> RulePack:
+        """The rule pack of a matter; refuses `matter-unknown`."""
+        try:
+            return self.packs[matter]
+        except KeyError:
+            raise DomainError("matter-unknown", matter=matter) from None
+
+    async def own_case(self, person: Person, case_id: str) -> Case:
+        """A case this person may see; for anybody else it does not exist (`case-unknown`)."""
+        case = await self.files.case(case_id)
+        require_own(case, person)
+        return case
+
+    async def own_session(self, person: Person, session_id: str) -> tuple[Case, Session]:
+        """A session this person may see, with its case."""
+        case, session = await self.files.both(session_id)
+        if isinstance(person, Applicant) and case.applicant != person.id:
+            raise DomainError("session-unknown")
+        return case, session
+
+    async def put(self, case_id: str, content: bytes, *, label: str) -> Stored:
+        """Store bytes under the case's evidence key, durable on return."""
+        return await self.objects.put(content, cipher=self.vault.cipher(case_id), label=label)
+
+    async def get(self, case_id: str, name: str, *, label: str) -> bytes:
+        """Bytes stored under the case's evidence key."""
+        return await self.objects.get(name, cipher=self.vault.cipher(case_id), label=label)
+
+
+def require_own(case: Case, person: Person) -> None:
+    """Refuse with `case-unknown` unless the case is the applicant's own, or the person is staff."""
+    if isinstance(person, Applicant) and case.applicant != person.id:
+        raise DomainError("case-unknown")
