@@ -106,14 +106,28 @@ def facts() -> Facts:
 
 
 @pytest.fixture
-async def room(tmp_path: pathlib.Path, vault: Vault, facts: Facts) -> AsyncIterator[Room]:
+def hosts() -> list[str] | None:
+    """The addresses the room may use."""
+    return ["127.0.0.1"]
+
+
+@pytest.fixture
+def flags() -> list[str]:
+    """How Chromium is started."""
+    return FLAGS
+
+
+@pytest.fixture
+async def room(
+    tmp_path: pathlib.Path, vault: Vault, facts: Facts, hosts: list[str] | None
+) -> AsyncIterator[Room]:
     made = Room(
         SESSION,
         directory=tmp_path,
         encrypt=vault.encrypt,
         emit=facts,
         clock=epoch_ms,
-        hosts=["127.0.0.1"],
+        hosts=hosts,
     )
     yield made
     await made.close()
@@ -187,10 +201,10 @@ async def site(room: Room, scripts: dict[str, str]) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser(flags: list[str]) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", headless=True, args=FLAGS
+            executable_path="/usr/bin/chromium", headless=True, args=flags
         )
         yield chromium
         await chromium.close()
@@ -201,7 +215,9 @@ def visit(browser: Browser, site: str) -> Iterator[Callable[..., Any]]:
     """Opens the page as a participant, in a browser profile of its own, and joins."""
 
     async def opened(name: str, *, query: str = "synthetic=1") -> Page:
-        context = await browser.new_context(permissions=["camera", "microphone"])
+        # A page that may use the camera is shown real addresses; a synthetic one needs neither.
+        allowed = [] if "synthetic" in query else ["camera", "microphone"]
+        context = await browser.new_context(permissions=allowed)
         page = await context.new_page()
         page.on("pageerror", lambda error: print(name, error))
         page.on("console", lambda message: print(name, message.text))
