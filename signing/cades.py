@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from signing import der
 from signing.certificates import encode, follow, moment
-from signing.errors import SignatureError
+from signing.errors import SignatureError, SigningError
 from signing.tokens import Token, read_token
 from signing.tsa import signing_certificate
 
@@ -140,9 +140,22 @@ def verify_cms(
     SignatureError, TimestampError or CertificateError. Revocation is the caller's next question.
     """
     try:
-        parts = _Parts.read(signature)
+        return _verify(signature, content_sha256, roots, tsa_roots, at)
+    except SigningError:
+        raise
     except Exception as failure:
+        # asn1crypto reads lazily, so hostile bytes may surface at any field.
         raise SignatureError("the signature cannot be read as CMS") from failure
+
+
+def _verify(
+    signature: bytes,
+    content_sha256: str,
+    roots: Sequence[x509.Certificate],
+    tsa_roots: Sequence[x509.Certificate],
+    at: int | None,
+) -> Signed:
+    parts = _Parts.read(signature)
     if parts.digest.hex() != content_sha256:
         raise SignatureError("the signature is over other content")
     _require_holds(parts.attributes, parts.signature, parts.certificate)
@@ -201,10 +214,8 @@ class _Parts:
 
     @classmethod
     def read(cls, signature: bytes) -> "_Parts":
-        content = cms.ContentInfo.load(signature, strict=True)
-        if content.dump(force=True) != signature:
-            raise ValueError("not DER")
-        signed = content["content"]
+        der.require_exact(signature)
+        signed = cms.ContentInfo.load(signature, strict=True)["content"]
         (information,) = signed["signer_infos"]
         attributes = information["signed_attrs"]
         names = [attribute["type"].native for attribute in attributes]

@@ -7,6 +7,9 @@ eighty times that. Reading what others wrote stays with `asn1crypto`.
 
 from datetime import datetime
 
+_CONSTRUCTED = 0x20
+_DEEPEST = 40
+
 
 def length(count: int) -> bytes:
     """Encode a definite length (X.690 8.1.3, shortest form as DER demands)."""
@@ -92,3 +95,18 @@ def members(body: bytes) -> list[tuple[int, bytes]]:
         found.append((body[0], body[start : start + count]))
         body = body[start + count :]
     return found
+
+
+def require_exact(encoding: bytes) -> None:
+    """Require one element whose lengths, all the way down, are definite, shortest and exact.
+
+    Raises ValueError. Nesting deeper than any structure of ours is refused too.
+    """
+    if len(members(encoding)) != 1:
+        raise ValueError("more than one element")
+    waiting = [(encoding, 0)]
+    while waiting:
+        content, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise ValueError("elements are nested too deeply")
+        waiting += [(body, depth + 1) for tag, body in members(content) if tag & _CONSTRUCTED]

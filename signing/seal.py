@@ -154,8 +154,7 @@ def office_seal_svg(name: str, *, font: Path, line: str = "") -> str:
     `font` is an OpenType file whose outlines are used. 200 x 200 units, to be shown at 42 mm.
     Raises SigningError naming the characters the font lacks.
     """
-    outlines = _Outlines(font)
-    outlines.require(name + line)
+    outlines = _Outlines(font, name + line)
     count = len(name)
     span = math.radians(min(268.0, 20.5 * max(count, 2)))
     radius = 74.5
@@ -190,21 +189,26 @@ def _star(x: float, y: float, radius: float) -> str:
 
 
 class _Outlines:
-    """The outlines of one font file."""
+    """The outlines of a text's characters in one font file."""
 
-    def __init__(self, font: Path) -> None:
+    def __init__(self, path: Path, text: str) -> None:
         # The base install verifies and draws no seals; only the office needs the font library.
+        from fontTools.pens.recordingPen import DecomposingRecordingPen
         from fontTools.ttLib import TTFont
 
-        self._font = TTFont(font, lazy=True)
-        self._glyphs = self._font.getGlyphSet()
-        self._names: dict[int, str] = self._font.getBestCmap()
-        self._em = self._font["head"].unitsPerEm
-
-    def require(self, text: str) -> None:
-        missing = sorted({character for character in text if ord(character) not in self._names})
-        if missing:
-            raise SigningError(f"the seal's font lacks: {' '.join(missing)}")
+        with TTFont(path, lazy=True) as font:
+            names, glyphs = font.getBestCmap(), font.getGlyphSet()
+            missing = [one for one in dict.fromkeys(text) if ord(one) not in names]
+            if missing:
+                raise SigningError(f"the seal's font lacks: {' '.join(missing)}")
+            self._em = font["head"].unitsPerEm
+            self._widths: dict[str, float] = {}
+            self._pens: dict[str, Any] = {}
+            for character in dict.fromkeys(text):
+                glyph = glyphs[names[ord(character)]]
+                self._widths[character] = glyph.width
+                self._pens[character] = DecomposingRecordingPen(glyphs)
+                glyph.draw(self._pens[character])
 
     def draw(
         self,
@@ -219,13 +223,13 @@ class _Outlines:
         from fontTools.pens.svgPathPen import SVGPathPen
         from fontTools.pens.transformPen import TransformPen
 
-        pen = SVGPathPen(self._glyphs, ntos=_number)
+        pen = SVGPathPen(None, ntos=_number)
         scale = size / self._em
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
-        glyph = self._glyphs[self._names[ord(character)]]
         # The em box of a CJK glyph spans -0.12..0.88 em: its middle is 0.38 em above the baseline.
-        half, middle = glyph.width / 2, 0.38 * self._em
+        half, middle = self._widths[character] / 2, 0.38 * self._em
         x = centre[0] - (cos * squeeze * half + sin * middle)
         y = centre[1] - (sin * squeeze * half - cos * middle)
-        glyph.draw(TransformPen(pen, (cos * squeeze, sin * squeeze, sin, -cos, x, y)))
+        turn = (cos * squeeze, sin * squeeze, sin, -cos, x, y)
+        self._pens[character].replay(TransformPen(pen, turn))
         return str(pen.getCommands())

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signing import der
 from signing.certificates import follow, milliseconds
-from signing.errors import TimestampError
+from signing.errors import SigningError, TimestampError
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
@@ -41,9 +42,16 @@ def read_token(token: bytes, *, digest: bytes, roots: Sequence[x509.Certificate]
     TimestampError, or CertificateError for the path.
     """
     try:
-        parts = _Parts.read(token)
+        return _read(token, digest, roots)
+    except SigningError:
+        raise
     except Exception as failure:
+        # asn1crypto reads lazily, so hostile bytes may surface at any field.
         raise TimestampError("the time stamp token cannot be read") from failure
+
+
+def _read(token: bytes, digest: bytes, roots: Sequence[x509.Certificate]) -> Token:
+    parts = _Parts.read(token)
     imprint = parts.info["message_imprint"]
     if imprint["hash_algorithm"]["algorithm"].native != "sha256":
         raise TimestampError("the time stamp is not over a SHA-256 digest")
@@ -76,8 +84,8 @@ class _Parts:
 
     @classmethod
     def read(cls, token: bytes) -> "_Parts":
-        container = cms.ContentInfo.load(token, strict=True)
-        signed = container["content"]
+        der.require_exact(token)
+        signed = cms.ContentInfo.load(token, strict=True)["content"]
         (information,) = signed["signer_infos"]
         content = signed["encap_content_info"]["content"]
         certificates = tuple(
@@ -93,7 +101,6 @@ class _Parts:
             and one.issuer.public_bytes() == wanted["issuer"].dump()
         )
         info = content.parsed
-        info.native  # noqa: B018 - asn1crypto reads lazily; a malformed field must fail here
         return cls(
             info=info,
             content=content.contents,
