@@ -1,9 +1,45 @@
 """An append-only evidence ledger: hash-chained, Merkle-hashed, signed. Usable without the server.
 
+Write:
+
     keys = LogKeys.generate("office.example/ledger")
     log = await Log.open(SqliteStore(path), keys=keys, guard=guard, clock=clock)
     receipt = await log.append(Submission("journal", event, case, {"kind": "evidence"}))
     sealed = await log.seal(receipt.index)
 
-The manual follows.
+`append` promises that the entry survives a crash; it waits for one fsync and nothing else.
+`seal` promises that others can check it: inclusion proof, signed checkpoint, timestamp token. A
+certificate rests on seals only. A repeated `append` of the same event gives the same receipt, so
+after any error, crash or doubt the right thing to do is to append again.
+
+Verify, with nothing but what was handed over and keys that were known before:
+
+    proof = TlogProof(sealed.index, sealed.inclusion, sealed.checkpoint)
+    proof.verify(sealed.leaf, [Verifier.parse(vkey) for vkey in trusted])
+    verify_case(leaves, case=case, count=count)
+
+Mirror:
+
+    export(log.reader, directory)
+    view = Mirror.at(directory).open(verifiers)
+    register = view.chain(register_case)
+
+What is signed, in the order a reader needs it (each imports only what stands above it):
+
+    errors     what can go wrong, as one tree
+    merkle     hashing, the growing edge, proofs and their verification
+    entry      submissions, canonical JSON, leaves, commitments
+    note       signed notes, verifier keys, checkpoints
+    proof      a proof of inclusion to carry away; a case's completeness
+    tiles      the log as files: paths, bundles, mirrors
+
+How it is kept:
+
+    clock      times that never fall        guard      the largest tree ever signed, elsewhere
+    store      the tables, insert-only      read       what a log shows to everybody
+    recovery   starting is recovering       sequencer  the one writer
+    log        the asyncio face             snapshot, fsck   recompute all of it
+
+The first five need the standard library and `cryptography`; a verifier is no more than those.
+Bytes: docs/ledger-format.md.
 """

@@ -187,13 +187,14 @@ class Log:
             return
         self._closing = True
         self._wake.set()
-        if self._supervisor is not None:
-            await self._supervisor
         try:
+            if self._supervisor is not None:
+                await self._supervisor
             await self._write(self._sequencer.publish)
         except LedgerError as error:
             _log.warning("the last checkpoint could not be published: %s", error)
-        await self._release()
+        finally:
+            await self._release()
 
     async def _release(self) -> None:
         await asyncio.to_thread(self._writer.shutdown)
@@ -220,10 +221,14 @@ class Log:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._pending:
-                    batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+                    batch = self._pending[:MAX_BATCH]
                     await self._commit(batch)
+                    del self._pending[: len(batch)]
                     await self._publish_if_due()
                 await self._publish_if_due()
+        except Exception:
+            _log.exception("the ledger stopped; what it acknowledged is kept")
+            raise
         finally:
             self._closing = True
             gone = ClosedError("the ledger was closed before this was done; submit it again")

@@ -19,26 +19,18 @@ from ledger.clock import Reading, Timeline
 from ledger.entry import (
     MAX_LEAF_BYTES,
     NO_HASH,
-    Leaf,
     Receipt,
     Submission,
     canonical_json,
     is_leaf_of,
     splice_leaf,
 )
-from ledger.errors import (
-    ConflictError,
-    DamageError,
-    EntryError,
-    GuardError,
-    LedgerError,
-    StoreError,
-    TakenError,
-)
+from ledger.errors import ConflictError, EntryError, LedgerError, StoreError, TakenError
 from ledger.guard import Guard, Mark
-from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, FullTile, expand, leaf_hash, split_hashes
-from ledger.note import Checkpoint, LogKeys, open_checkpoint, sign_checkpoint
+from ledger.merkle import Edge, FullTile, leaf_hash
+from ledger.note import Checkpoint, LogKeys, sign_checkpoint
 from ledger.read import LogReader, Published, State
+from ledger.recovery import recover
 from ledger.store import Row, SqliteStore
 
 KNOWN_CASES = 65_536
@@ -105,78 +97,23 @@ class Sequencer:
         self.state = State(Edge(), None)
         self.reader = LogReader(store, lambda: self.state)
 
-    # -- recovery -----------------------------------------------------------------------------
-
     def recover(self) -> Timeline:
-        """Start, or start again: rebuild everything from the database and check it.
+        """Start, or start again after a failure: believe the database, not memory.
 
         Raises StoreError, or RecoveryError with what to do.
         """
         self._sound = False
-        self._store.open()
+        recovered = recover(self._store, keys=self._keys, guard=self._guard)
+        self.state = recovered.state
+        self._prev = recovered.prev
         self._heads.clear()
-        edge = rebuild_edge(self._store)
-        last = self._store.leaves(edge.size - 1, edge.size) if edge.size else []
-        leaf = Leaf.parse(last[0]) if last else None
-        if leaf and leaf.index != edge.size - 1:
-            raise DamageError(
-                f"the last entry says it is {leaf.index}, it stands at {edge.size - 1}; "
-                "run `farseal ledger fsck`"
-            )
-        self._prev = leaf.hash if leaf else NO_HASH
-        self.state = State(edge, self._recover_published(edge))
-        self._check_guard()
         if self._timeline is None:
-            self._timeline = Timeline(self._clock, self._monotonic, last=leaf.time if leaf else 0)
+            self._timeline = Timeline(self._clock, self._monotonic, last=recovered.time)
         self._sound = True
         return self._timeline
 
-    def _recover_published(self, edge: Edge) -> Published | None:
-        self.state = State(edge, None)
-        stored = self._store.last_checkpoint()
-        if stored is None:
-            return None
-        size, note = stored
-        checkpoint = open_checkpoint(note, self._keys.verifiers)
-        if checkpoint.origin != self._keys.origin or checkpoint.size != size:
-            raise DamageError(f"the checkpoint stored for size {size} is for another log or size")
-        if size > edge.size:
-            raise GuardError(
-                f"the database ends at {edge.size} entries, but has signed {size}: "
-                "entries were lost. Restore a complete copy; nothing was written"
-            )
-        if self.reader.root(size) != checkpoint.root:
-            raise DamageError(
-                f"the entries no longer hash to the checkpoint of size {size}; nothing was "
-                "written. Run `farseal ledger fsck` to find which, and restore them from a mirror"
-            )
-        return Published(checkpoint, note)
-
-    def _check_guard(self) -> None:
-        edge, published = self.state.edge, self.state.published
-        mark = self._guard.read()
-        if mark is None:
-            if published is None:
-                return
-            seen = published.checkpoint
-            raise GuardError(
-                f"the guard {self._guard.path} is missing, though the ledger has signed "
-                f"{seen.size} entries. Put it back from its volume. If it is lost for good, first "
-                "make sure that nobody holds a newer checkpoint of this log, then write it anew as "
-                f"these three lines: {self._guard.origin} / {seen.size} / {seen.root.hex()}"
-            )
-        if mark.size > edge.size:
-            raise GuardError(
-                f"the database has {edge.size} entries, but {mark.size} were signed before: it is "
-                "an old copy, and going on would sign a second history. Restore the newest copy "
-                f"(guard: {self._guard.path}); nothing was written"
-            )
-        if self.reader.root(mark.size).hex() != mark.root:
-            raise GuardError(
-                f"the first {mark.size} entries are not those that were signed: the database is an "
-                "old copy that has grown again, or another log's. Restore the right one "
-                f"(guard: {self._guard.path}); nothing was written"
-            )
+    def _ready(self) -> Timeline:
+        return self._timeline if self._sound and self._timeline else self.recover()
 
     # -- appending ----------------------------------------------------------------------------
 
@@ -189,12 +126,13 @@ class Sequencer:
         try:
             return self._commit(drafts, {})
         except TakenError:  # rare, so the database finds repeats; no look-up for each entry
+            self._sound = True  # the batch was rolled back as a whole
             return self._commit(drafts, self._store.find([draft.key for draft in drafts]))
 
     def _commit(
         self, drafts: Sequence[Draft], taken: dict[bytes, tuple[int, bytes]]
     ) -> list[Outcome]:
-        timeline = self._timeline if self._sound and self._timeline else self.recover()
+        timeline = self._ready()
         reading = timeline.read()
         batch = _Batch(
             edge=self.state.edge.copy(),
@@ -270,7 +208,7 @@ class Sequencer:
 
     def accept_clock(self, reason: str) -> Receipt:
         """Take the clock as it stands now, and record that somebody decided so."""
-        timeline = self._timeline if self._sound and self._timeline else self.recover()
+        timeline = self._ready()
         timeline.accept()
         body = {"kind": "clock-accepted", "reason": reason}
         outcome = self.commit([self._own_draft(body, self.state.edge.size)])[0]
@@ -290,7 +228,7 @@ class Sequencer:
 
         Raises StoreError or ClockError; it may be called again.
         """
-        timeline = self._timeline if self._sound and self._timeline else self.recover()
+        timeline = self._ready()
         edge, published = self.state.edge, self.state.published
         if published is not None and published.checkpoint.size == edge.size:
             return published
@@ -314,29 +252,3 @@ class Sequencer:
         """Keep what somebody else said of a checkpoint, with the time it arrived."""
         at = self._clock()
         self._store.add_attestation(size=size, kind=kind, who=who, body=body, at=at)
-
-
-def rebuild_edge(store: SqliteStore) -> Edge:
-    """The right edge of what is in the database; raises DamageError when a tile is missing."""
-    size = store.size()
-    edge = Edge(size, [])
-    level = 0
-    while level == 0 or size >> TILE_HEIGHT * level:
-        stop = size >> TILE_HEIGHT * level
-        start = stop - stop % TILE_WIDTH
-        if level == 0:
-            row = [leaf_hash(leaf) for leaf in store.leaves(start, stop)]
-        else:
-            row = [_tile_root(store, level - 1, number) for number in range(start, stop)]
-        if len(row) != stop - start:
-            raise DamageError("entries are missing from the database; run `farseal ledger fsck`")
-        edge.rows.append(row)
-        level += 1
-    return edge
-
-
-def _tile_root(store: SqliteStore, level: int, number: int) -> bytes:
-    hashes = store.tile(level, number)
-    if hashes is None:
-        raise DamageError(f"tile {level}/{number} is missing; run `farseal ledger fsck`")
-    return expand(split_hashes(hashes))[-1][0]

@@ -1,0 +1,142 @@
+"""Starting is recovering: what a database must show before the log writes, or signs, again.
+
+    file sound -> edge rebuilt -> last checkpoint ours, and still the root -> guard reached
+
+The same steps after a crash, after a full disk and on a quiet Monday. What does not hold is
+refused with what to do; nothing is repaired, for a repair would be a second history. Full
+tiles are believed here; that every entry still hashes to them is for `fsck` to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.entry import NO_HASH, Leaf
+from ledger.errors import DamageError, EntryError, GuardError, NoteError
+from ledger.guard import Guard
+from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, expand, leaf_hash, split_hashes
+from ledger.note import LogKeys, open_checkpoint
+from ledger.read import LogReader, Published, State
+from ledger.store import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Where the log goes on: its state, the last leaf's hash (hex) and time (ms)."""
+
+    state: State
+    prev: str
+    time: int
+
+
+def recover(store: SqliteStore, *, keys: LogKeys, guard: Guard) -> Recovered:
+    """Open a store for writing and check it; raises StoreError or RecoveryError."""
+    store.open()
+    edge = rebuild_edge(store)
+    last = _last_leaf(store, edge.size)
+    reader = LogReader(store, lambda: State(edge, None))
+    published = _published(store, reader, edge.size, keys)
+    _require_guard(guard, reader, edge.size, published)
+    if last is None:
+        return Recovered(State(edge, published), NO_HASH, 0)
+    return Recovered(State(edge, published), last.hash, last.time)
+
+
+def rebuild_edge(store: SqliteStore) -> Edge:
+    """The right edge of what is in the database; raises DamageError when a part is missing."""
+    size = store.size()
+    edge = Edge(size, [])
+    level = 0
+    while level == 0 or size >> TILE_HEIGHT * level:
+        stop = size >> TILE_HEIGHT * level
+        start = stop - stop % TILE_WIDTH
+        if level == 0:
+            row = [leaf_hash(leaf) for leaf in store.leaves(start, stop)]
+        else:
+            row = [_tile_root(store, level - 1, number) for number in range(start, stop)]
+        if len(row) != stop - start:
+            raise DamageError("entries are missing from the database; run `farseal ledger fsck`")
+        edge.rows.append(row)
+        level += 1
+    return edge
+
+
+def _tile_root(store: SqliteStore, level: int, number: int) -> bytes:
+    hashes = store.tile(level, number)
+    if hashes is None:
+        raise DamageError(f"tile {level}/{number} is missing; run `farseal ledger fsck`")
+    return expand(split_hashes(hashes))[-1][0]
+
+
+def _last_leaf(store: SqliteStore, size: int) -> Leaf | None:
+    if size == 0:
+        return None
+    try:
+        leaf = Leaf.parse(store.leaves(size - 1, size)[0])
+    except EntryError as error:
+        raise DamageError(
+            f"the last entry is damaged ({error}); run `farseal ledger fsck`"
+        ) from error
+    if leaf.index != size - 1:
+        raise DamageError(
+            f"the last entry says it is {leaf.index}, it stands at {size - 1}; "
+            "run `farseal ledger fsck`"
+        )
+    return leaf
+
+
+def _published(
+    store: SqliteStore, reader: LogReader, entries: int, keys: LogKeys
+) -> Published | None:
+    stored = store.last_checkpoint()
+    if stored is None:
+        return None
+    size, note = stored
+    try:
+        checkpoint = open_checkpoint(note, keys.verifiers)
+    except NoteError as error:
+        raise DamageError(
+            f"the last checkpoint was not signed by this log's keys ({error}); nothing was "
+            "written. Start the ledger with the keys it was made with"
+        ) from error
+    if checkpoint.size != size:
+        raise DamageError(f"the checkpoint stored for size {size} is for {checkpoint.size}")
+    if size > entries:
+        raise GuardError(
+            f"the database ends at {entries} entries, but has signed {size}: entries were lost. "
+            "Restore the newest complete copy; nothing was written"
+        )
+    if reader.root(size) != checkpoint.root:
+        raise DamageError(
+            f"the entries no longer hash to the checkpoint of size {size}; nothing was "
+            "written. Run `farseal ledger fsck` to find which, and restore them from a mirror"
+        )
+    return Published(checkpoint, note)
+
+
+def _require_guard(
+    guard: Guard, reader: LogReader, entries: int, published: Published | None
+) -> None:
+    mark = guard.read()
+    if mark is None:
+        if published is None:
+            return
+        seen = published.checkpoint
+        raise GuardError(
+            f"the guard {guard.path} is missing, though the ledger has signed {seen.size} "
+            "entries. Put it back from its volume. If it is lost for good, first make sure that "
+            "nobody holds a newer checkpoint of this log, then write it anew as these three "
+            f"lines: {guard.origin} / {seen.size} / {seen.root.hex()}"
+        )
+    if mark.size > entries:
+        raise GuardError(
+            f"the database has {entries} entries, but {mark.size} were signed before: it is an "
+            "old copy, and going on would sign a second history. Restore the newest copy "
+            f"(guard: {guard.path}); nothing was written"
+        )
+    if reader.root(mark.size).hex() != mark.root:
+        raise GuardError(
+            f"the first {mark.size} entries are not those that were signed: the database is an "
+            "old copy that has grown again, or another log's. Restore the right one "
+            f"(guard: {guard.path}); nothing was written"
+        )

@@ -1,0 +1,55 @@
+"""The example in docs/ledger-format.md is true, and the example's example is whole."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from ledger.entry import Leaf, commitment, derive_salt
+from ledger.merkle import Edge, leaf_hash
+from ledger.note import Verifier, open_checkpoint
+from ledger.proof import TlogProof, parse_leaf, verify_case
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "ledger-format.md"
+
+
+@pytest.fixture(scope="module")
+def blocks() -> dict[str, str]:
+    """The fenced blocks by their names."""
+    text = DOCUMENT.read_text("utf-8")
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(found) == 6
+    return dict(found)
+
+
+def test_leaves_hashes_and_root(blocks: dict[str, str]) -> None:
+    leaves = blocks["leaf"].encode().splitlines()
+    edge = Edge()
+    for leaf in leaves:
+        edge.append(leaf_hash(leaf), [])
+    assert [leaf_hash(leaf).hex() for leaf in leaves] + [edge.root().hex()] == (
+        blocks["hashes"].split()
+    )
+    verify_case([Leaf.parse(leaf) for leaf in leaves], case=Leaf.parse(leaves[0]).case, count=2)
+
+
+def test_commitment(blocks: dict[str, str]) -> None:
+    salt = derive_salt(bytes(range(32)), "video/1")
+    committed = commitment(salt, sha256(b"a cluster of video").digest())
+    assert [salt.hex(), committed] == blocks["commitment"].split()
+    second = Leaf.parse(blocks["leaf"].encode().splitlines()[1])
+    assert second.body["items"][0]["sha256"] == committed
+
+
+def test_checkpoint_and_proof(blocks: dict[str, str]) -> None:
+    verifier = Verifier.parse(blocks["vkey"].strip())
+    checkpoint = open_checkpoint(blocks["note"], [verifier])
+    assert (checkpoint.size, checkpoint.root.hex()) == (2, blocks["hashes"].split()[2])
+    proof = TlogProof.parse(blocks["proof"])
+    assert proof.checkpoint == blocks["note"]
+    leaf = blocks["leaf"].encode().splitlines()[1]
+    assert proof.verify(leaf, [verifier]) == checkpoint
+    assert parse_leaf(leaf, index=proof.index).time == 1_795_442_400_250
