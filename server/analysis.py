@@ -14,6 +14,7 @@ from server.identity.analyst import Analyst
 from server.identity.errors import IdentityError
 from server.identity.findings import DocumentReading, Finding, Side
 from server.identity.registry import PopulationRegistry, Query
+from server.identity.texts import render
 from server.media import Keyframe, KeyframeRefused, Sampler
 from server.observe import logger
 from server.services.identity import Analysis, Snapshot
@@ -64,5 +65,5 @@ def analysis(
         compare=compare,
         snapshot=snapshot,
         ask_registry=ask_registry,
-        say=lambda finding, language: finding.text_key,
+        say=lambda finding, language: render(finding.text_key, finding.detail, language=language),
     )

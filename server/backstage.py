@@ -5,73 +5,59 @@ The second half of the composition root; `server.app` opens it and gives it what
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from ledger.entry import commitment, derive_salt
 from ledger.log import Log
+from ledger.note import Checkpoint
 from server.analysis import analysis
 from server.config import Config
-from server.documents import missing_glyphs, page_images, render_document
-from server.domain.calendar import load_calendar
 from server.domain.evidence import Gap
-from server.domain.rules import load_packs
-from server.domain.words import load_words
+from server.drawing import drawing
 from server.http.cases import Cases
 from server.http.desk import Desk
 from server.http.live import Live
+from server.http.lookup import Checker, Lookup
 from server.http.messages import Catalogue
 from server.http.sandbox import Sandbox
 from server.http.socket import Hub, Line
 from server.identity.analyst import Analyst
 from server.identity.registry import SimulatedRegistry
+from server.identity.words import fingerprint_words, opening_words
+from server.jobs import Jobs
 from server.journal import Anchored, Journal
 from server.media import Sampler
 from server.observe import logger
 from server.outbox.console import ConsoleOutbox
+from server.recovery import takes_on_disk
 from server.services.accounts import Accounts
-from server.services.appointments import Appointments
-from server.services.ceremony import Ceremony
-from server.services.closing import Closing
-from server.services.conduct import Conduct
-from server.services.documents import Documents
-from server.services.identity import IdentityDesk
-from server.services.intake import Intake
-from server.services.reception import Reception
-from server.services.recordings import Recordings as RecordingsDoor
-from server.services.signatures import Signatures
-from server.services.workplace import OfficeFacts, Workplace
-from server.storage.cases import CaseFiles
+from server.services.assemble import Services, assemble, open_files
+from server.services.workplace import OfficeFacts, Person
 from server.storage.database import Database
-from server.storage.findings import Findings
 from server.storage.objects import Objects
 from server.storage.outbox import Outbox
 from server.storage.recordings import Recordings
-from server.storage.registers import Registers
 from server.storage.vault import Vault
 from server.studio import Studio
 from server.supervisor import Supervisor
 from signing.ca import Office
 
 OFFICE_ID = "yuanshan"
-
-
-def commit_to(key: bytes, label: str, content_sha256: str) -> str:
-    """Return the salted commitment that stands in a leaf (LEDGER.md 7)."""
-    return commitment(derive_salt(key, label), bytes.fromhex(content_sha256))
+SEAL_NAME, SEAL_LINE = "远山市公证处", "示例"
 
 
 @dataclass
 class Backstage:
     """What the doors open onto."""
 
-    services: Any
+    services: Services
     hub: Hub
     studio: Studio
+    tasks: Supervisor
+    check_context: Callable[[], Awaitable[Mapping[str, Any]]]
 
     def rooms(self, catalogue: Catalogue, sandbox: Sandbox) -> tuple[object, ...]:
         """Return the rooms of routes that stand on the services."""
@@ -83,9 +69,14 @@ class Backstage:
                 sandbox=sandbox,
                 read_take=self.studio.stream,
                 leave=self.studio.leave,
+                over=self._over,
             ),
+            Lookup(self.services, check=Checker(Sandbox(), context=self.check_context)),
             self.hub,
         )
+
+    def _over(self, sid: str) -> None:
+        self.tasks.start(self.studio.close(sid), name=f"end of {sid}")
 
 
 @asynccontextmanager
@@ -102,7 +93,7 @@ async def open_backstage(
     catalogue: Catalogue,
     failed: Callable[[str], None],
 ) -> AsyncIterator[Backstage]:
-    """Open services, journal, studio and screens; tell the services what a former process left."""
+    """Open services, journal, studio, screens and jobs; take up what a former process left."""
     async with AsyncExitStack() as closing:
         vault = Vault(config.path("vault.db"), secret=config.secret.reveal(), random=random)
         closing.callback(vault.close)
@@ -114,58 +105,78 @@ async def open_backstage(
             origin=office.profile.origin,
             demo=office.profile.demo,
         )
-        files = CaseFiles(database, vault, commit_to=commit_to, register=facts.register)
-        workplace = Workplace(
-            files=files,
-            objects=Objects(config.path("objects")),
-            vault=vault,
-            outbox=Outbox(database),
-            recordings=Recordings(database),
-            findings=Findings(database, vault),
-            registers=Registers(database),
-            packs=load_packs(),
-            calendar=load_calendar(),
-            words=load_words(),
-            office=facts,
-            clock=clock,
-            random=random,
-        )
-        journal = Journal(workplace.outbox, ledger, clock=clock)
+        files = open_files(database, vault, facts)
+        journal = Journal(Outbox(database), ledger, clock=clock)
         database.on_commit(journal.nudge)
-
         tasks = await closing.enter_async_context(Supervisor(failed=failed))
-        studio = Studio(
-            directory=_folder(config.path("recordings")),
-            clock=clock,
-            hosts=config.media_hosts,
-            tasks=tasks,
-        )
+        takes = config.path("recordings")
+        takes.mkdir(mode=0o700, exist_ok=True)
+        studio = Studio(directory=takes, clock=clock, hosts=config.media_hosts, tasks=tasks)
         analyst = await closing.enter_async_context(Analyst(clock=clock))
         sampler = Sampler()
         closing.callback(sampler.close)
-        services = provisional(
-            workplace, office, journal, ledger, accounts, studio, analyst, sampler
+        jobs = Jobs(config.path("jobs.db"))
+        services = assemble(
+            files=files,
+            vault=vault,
+            objects=Objects(config.path("objects")),
+            journal=journal,
+            ledger=ledger,
+            office=office,
+            facts=facts,
+            clock=clock,
+            random=random,
+            drawing=drawing(seal_name=SEAL_NAME, seal_line=SEAL_LINE),
+            analysis=analysis(
+                analyst,
+                sampler=sampler,
+                registry=SimulatedRegistry(),
+                keyframe=studio.keyframe,
+            ),
+            spell=opening_words,
+            fingerprint=fingerprint_words,
+            presence=studio.presence,
+            confirm_totp=accounts.confirm_totp,
+            start=jobs.start,
+            recover_takes=takes_on_disk(takes, Recordings(database)),
         )
         studio.tell(services.recordings, services.ceremony.lost)
-        closing.push_async_callback(studio.close_all)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))
         studio.on_change(hub.changed)
         files.subscribe(lambda _, sid: hub.changed(sid))
         journal.subscribe(lambda anchored: _receipt(hub, anchored))
+        letters = _Letters(services, outbox)
+        journal.subscribe(
+            lambda anchored: _post(tasks, letters, anchored) if letters.wanted(anchored) else None
+        )
+        for sid in await services.archive.recover():
+            logger("app").warning("a session was interrupted by the last stop", session=sid)
         tasks.start(journal.run(), name="journal", vital=True)
+        closing.callback(jobs.close)
+        await jobs.launch(services.sealing)
+        closing.push_async_callback(studio.close_all)
         tasks.start(_warm(analyst), name="warming the analyst")
-        yield Backstage(services, hub, studio)
+
+        async def check_context() -> dict[str, Any]:
+            note = await ledger.checkpoint()
+            size = Checkpoint.unverified(note).size
+            chain = await ledger.chain(facts.register)
+            return {
+                "trust": office.trust(),
+                "at": clock(),
+                "note": note,
+                "register": facts.register,
+                "leaves": [base64.b64encode(leaf).decode() for at, leaf in chain if at < size],
+                "status": await services.verification.status_list(),
+            }
+
+        yield Backstage(services, hub, studio, tasks, check_context)
 
 
 async def _warm(analyst: Analyst) -> None:
     """Load the networks before somebody waits for them; what is missing is told to the log."""
     for finding in await analyst.warm():
         logger("analysis").warning("analysis unavailable", kind=finding.kind, why=finding.text_key)
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path
 
 
 def _receipt(hub: Hub, anchored: Anchored) -> None:
@@ -179,12 +190,49 @@ def _receipt(hub: Hub, anchored: Anchored) -> None:
     )
 
 
-def _line(services: Any, studio: Studio) -> Line:
-    async def view(person: Any, sid: str, language: str) -> Mapping[str, Any]:
-        shown: Mapping[str, Any] = await services.ceremony.view(person, sid, language=language)
-        return shown
+def _post(tasks: Supervisor, letters: _Letters, anchored: Anchored) -> None:
+    tasks.start(letters.send(anchored), name=f"letter about {anchored.kind}")
 
-    async def page_seen(person: Any, sid: str, number: int) -> None:
+
+class _Letters:
+    """What applicants are written about: a booked session, a certificate that is ready."""
+
+    def __init__(self, services: Services, outbox: ConsoleOutbox) -> None:
+        self._files = services.workplace.files
+        self._url = services.workplace.office.public_url
+        self._outbox = outbox
+
+    def wanted(self, anchored: Anchored) -> bool:
+        """Whether somebody waits for this."""
+        return anchored.kind in ("session-booked", "certificate-delivered")
+
+    async def send(self, anchored: Anchored) -> None:
+        """Write to the applicant of the case."""
+        case = await self._files.case(anchored.case_id)
+        if anchored.kind == "session-booked" and case.booking is not None:
+            link = f"{self._url}/join/{case.booking.token}"
+            await self._outbox.send(
+                to=case.phone,
+                kind="invitation",
+                text=f"【远证】视频公证已预约，请届时打开：{link}"
+                f" Your session is booked; open this link then: {link}",
+                link=link,
+            )
+        elif anchored.kind == "certificate-delivered":
+            link = f"{self._url}/cases/{case.id}"
+            await self._outbox.send(
+                to=case.phone,
+                kind="certificate-ready",
+                text=f"【远证】公证书已出具：{link} Your certificate is ready: {link}",
+                link=link,
+            )
+
+
+def _line(services: Services, studio: Studio) -> Line:
+    async def view(person: Person, sid: str, language: str) -> Mapping[str, Any]:
+        return await services.ceremony.view(person, sid, language=language)
+
+    async def page_seen(person: Person, sid: str, number: int) -> None:
         await services.ceremony.page_seen(person, sid, number=number)
 
     async def clock_offset(sid: str, offset_ms: int, rtt_ms: int) -> None:
@@ -193,9 +241,8 @@ def _line(services: Any, studio: Studio) -> Line:
     async def muted(sid: str, role: str, since: int, until: int) -> None:
         take = studio.take(sid, role)
         if take is not None:
-            await services.recordings.gap(
-                Gap(sid, role, take, "mute", since, until, {"by": "the participant"})
-            )
+            told = {"by": "the participant"}
+            await services.recordings.gap(Gap(sid, role, take, "mute", since, until, told))
 
     return Line(
         view=view,
@@ -204,41 +251,4 @@ def _line(services: Any, studio: Studio) -> Line:
         join=studio.join,
         clock_offset=clock_offset,
         muted=muted,
-    )
-
-
-def provisional(
-    workplace: Workplace,
-    office: Office,
-    journal: Journal,
-    ledger: Log,
-    accounts: Accounts,
-    studio: Studio,
-    analyst: Analyst,
-    sampler: Sampler,
-) -> Any:
-    async def start(job: str, what: str) -> None:
-        logger("jobs").info("would start", job=job, what=what)
-
-    def spell(seed: bytes, sid: str, language: str) -> tuple[str, ...]:
-        return tuple(seed.hex()[at : at + 4] for at in (0, 4, 8, 12))
-
-    eyes = analysis(
-        analyst, sampler=sampler, registry=SimulatedRegistry(), keyframe=studio.keyframe
-    )
-    intake = Intake(workplace, missing_glyphs=missing_glyphs)
-    conduct = Conduct(workplace, spell=spell, presence=studio.presence)
-    documents = Documents(workplace, render=render_document, draw_pages=page_images)
-    closing = Closing(conduct, office=office, confirm_totp=accounts.confirm_totp, start=start)
-    return SimpleNamespace(
-        intake=intake,
-        appointments=Appointments(workplace, intake),
-        reception=Reception(workplace, intake, missing_glyphs=missing_glyphs),
-        documents=documents,
-        ceremony=Ceremony(
-            conduct, documents, closing, journal=journal, checkpoint=ledger.checkpoint
-        ),
-        recordings=RecordingsDoor(conduct),
-        identity=IdentityDesk(conduct, eyes),
-        signatures=Signatures(conduct, documents, office=office),
     )

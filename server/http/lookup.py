@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from server.http.problems import Refusal
@@ -22,14 +23,17 @@ class Checker:
     `context()` gives what the child cannot fetch itself: trust and the newest checkpoint.
     """
 
-    def __init__(self, sandbox: Sandbox, *, context: Any) -> None:
+    def __init__(
+        self, sandbox: Sandbox, *, context: Callable[[], Awaitable[Mapping[str, Any]]]
+    ) -> None:
         self._sandbox = sandbox
         self._context = context
 
     async def __call__(self, data: bytes) -> Mapping[str, Any]:
         """Return the report. Raises Refusal `verify-broken` when the child gives none."""
         try:
-            return await self._sandbox.run("server.http.verdict", data)
+            context = json.dumps(await self._context()).encode()
+            return await self._sandbox.run("server.http.verdict", context + b"\n" + data)
         except Broken as broken:
             raise Refusal("verify-broken") from broken
 

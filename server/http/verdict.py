@@ -1,0 +1,57 @@
+"""The verifier on a stranger's file. Runs in the sandbox's child.
+
+Standard input is one line of JSON, what the child cannot fetch itself (trust, the register's leaves
+under a checkpoint, a status list, the time), and then the file. The answer is the report's record.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from ledger.errors import LedgerError
+from server.http.sandbox import answer, read_input, shut_in
+from signing import verify_bundle, verify_pdf
+from signing.errors import SigningError
+from signing.register import Register, open_register
+from signing.report import Report
+from signing.trust import Trust
+from signing.verify import verify
+
+_PARTS = (verify_bundle, verify_pdf)  # imported before the door is shut
+
+
+def check(data: bytes, context: dict[str, Any]) -> Report:
+    """Return the report about a file, by this office's own anchors."""
+    trust = Trust.parse(context["trust"])
+    return verify(
+        data,
+        trust,
+        ledger=_register(context, trust),
+        at=int(context["at"]),
+        status=context.get("status"),
+    )
+
+
+def _register(context: dict[str, Any], trust: Trust) -> Register | None:
+    leaves = [base64.b64decode(leaf) for leaf in context["leaves"]]
+    if not leaves:
+        return None
+    try:
+        return open_register(
+            context["note"], leaves, register=context["register"], keys=trust.log_keys
+        )
+    except (LedgerError, SigningError):
+        return None  # the report then says that no register was at hand
+
+
+def main() -> None:
+    """Read context and file, give the report."""
+    shut_in(megabytes=1_500, cpu_seconds=15)
+    context, _, data = read_input().partition(b"\n")
+    answer(check(data, json.loads(context)).record())
+
+
+if __name__ == "__main__":
+    main()
