@@ -15,7 +15,7 @@ from server.services.archive import Archive, RecoverTakes
 from server.services.ceremony import Ceremony
 from server.services.certificates import Certificates, RenderCertificate
 from server.services.closing import Closing, ConfirmTotp, StartJob
-from server.services.conduct import Conduct, SpellWords
+from server.services.conduct import Conduct, Fingerprint, SpellWords
 from server.services.delivery import Delivery
 from server.services.documents import Documents, DrawPages, RenderDocument
 from server.services.evidence_bundle import EvidenceBundles
@@ -98,6 +98,7 @@ def assemble(
     drawing: Drawing,
     analysis: Analysis,
     spell: SpellWords,
+    fingerprint: Fingerprint,
     presence: Presence,
     confirm_totp: ConfirmTotp,
     start: StartJob,
@@ -127,7 +128,7 @@ def assemble(
     sealed = SealedEntries(database)
     intake = Intake(workplace, missing_glyphs=glyphs)
     reception = Reception(workplace, intake, missing_glyphs=glyphs)
-    conduct = Conduct(workplace, spell=spell, presence=presence)
+    conduct = Conduct(workplace, spell=spell, presence=presence, fingerprint=fingerprint)
     documents = Documents(workplace, render=drawing.document, draw_pages=drawing.pages)
     signatures = Signatures(conduct, documents, office=office)
     closing = Closing(conduct, office=office, confirm_totp=confirm_totp, start=start)

@@ -15,15 +15,25 @@ from server.storage.cases import Change
 Json = dict[str, Any]
 SpellWords = Callable[[bytes, str, str], tuple[str, ...]]
 """(seed, session id, language) -> four words."""
+Fingerprint = Callable[[str, str], tuple[str, ...]]
+"""(leaf hash, language) -> four words to compare by eye or ear."""
 
 
 class Conduct:
     """Shared by ceremony, identity, recordings and signatures: one way to change and to show."""
 
-    def __init__(self, workplace: Workplace, *, spell: SpellWords, presence: Presence) -> None:
+    def __init__(
+        self,
+        workplace: Workplace,
+        *,
+        spell: SpellWords,
+        presence: Presence,
+        fingerprint: Fingerprint | None = None,
+    ) -> None:
         self.workplace = workplace
         self.spell = spell
         self._presence = presence
+        self._fingerprint = fingerprint
         self.failures: dict[str, str] = {}
 
     async def role(self, person: Person, session_id: str) -> SessionRole:
@@ -48,7 +58,6 @@ class Conduct:
         role: SessionRole = "applicant" if isinstance(person, Applicant) else "notary"
         workplace = self.workplace
         anchors = await workplace.outbox.state(session_id=session_id)
-        seed = bytes.fromhex(anchors.leaf_hash) if anchors.leaf_hash else b""
         facts = SessionFacts(
             session=session,
             pack=workplace.pack(case.matter),
@@ -59,10 +68,15 @@ class Conduct:
             findings=await workplace.findings.of_session(session_id) if role == "notary" else (),
             presence=self._presence(session_id),
             failed=self.failures.get(session_id),
-            fingerprint=self.spell(seed, session_id, language) if seed else (),
+            fingerprint=self._words(anchors.leaf_hash, language),
             now=workplace.clock(),
         )
         return session_view(facts, role=role, language=language)
+
+    def _words(self, leaf_hash: str | None, language: str) -> tuple[str, ...]:
+        if leaf_hash is None or self._fingerprint is None:
+            return ()
+        return self._fingerprint(leaf_hash, language)
 
 
 def role_of(session: Session, person: Person) -> SessionRole:
