@@ -174,7 +174,21 @@ def scripts() -> dict[str, str]:
 
 
 @pytest.fixture
-async def site(room: Room, scripts: dict[str, str]) -> AsyncIterator[str]:
+async def relay() -> AsyncIterator[Relay]:
+    made = Relay(loss=0.0, seed=11)
+    await made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def relays() -> dict[str, Relay]:
+    """Bad networks by the participant who has one."""
+    return {}
+
+
+@pytest.fixture
+async def site(room: Room, scripts: dict[str, str], relays: dict[str, Relay]) -> AsyncIterator[str]:
     """The address of a page that joins the room."""
 
     async def page(_: web.Request) -> web.StreamResponse:
@@ -185,7 +199,13 @@ async def site(room: Room, scripts: dict[str, str]) -> AsyncIterator[str]:
         return web.Response(text=text, content_type="text/javascript")
 
     async def offer(request: web.Request) -> web.Response:
-        return web.Response(text=await room.join(request.match_info["name"], await request.text()))
+        name = request.match_info["name"]
+
+        async def join(sdp: str) -> str:
+            return await room.join(name, sdp)
+
+        exchange = relays[name].exchange(join) if name in relays else join
+        return web.Response(text=await exchange(await request.text()))
 
     app = web.Application()
     app.add_routes(

@@ -19,7 +19,9 @@ class Relay:
     def __init__(self, *, loss: float, seed: int) -> None:
         self.loss = loss
         self.down = False
+        self.uplink: int | None = None  # bits per second a policer lets through
         self.dropped = self.passed = 0
+        self._bucket, self._filled = 0.0, 0.0
         self._random = random.Random(seed)
         self._inside: asyncio.DatagramTransport | None = None  # towards the room
         self._outside: asyncio.DatagramTransport | None = None  # towards the peer
@@ -64,9 +66,24 @@ class Relay:
         self.passed += 1
         return True
 
+    def _fits(self, size: int) -> bool:
+        """A policer with a bucket of 100 ms, the hardest kind of narrow line: it queues nothing."""
+        if self.uplink is None:
+            return True
+        now = asyncio.get_running_loop().time()
+        full = self.uplink / 80
+        self._bucket = min(full, self._bucket + (now - self._filled) * self.uplink / 8)
+        self._filled = now
+        if self._bucket < size:
+            return False
+        self._bucket -= size
+        return True
+
     def _from_peer(self, data: bytes, address: Any) -> None:
         self._peer = address
-        if self._lets_pass(data) and self._inside is not None and self._room is not None:
+        if not self._fits(len(data)):
+            self.dropped += 1
+        elif self._lets_pass(data) and self._inside is not None and self._room is not None:
             self._inside.sendto(data, self._room)
 
     def _from_room(self, data: bytes, _: Any) -> None:

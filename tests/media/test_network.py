@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,14 +14,6 @@ from server.rehearsal.peer import Peer, encode_clip
 from .conftest import FPS, Facts, Vault
 from .network import Relay
 from .recording import look
-
-
-@pytest.fixture
-async def relay() -> AsyncIterator[Relay]:
-    made = Relay(loss=0.0, seed=11)
-    await made.open()
-    yield made
-    made.close()
 
 
 async def test_five_percent_loss_both_ways_loses_nothing_of_the_recording(
