@@ -6,7 +6,7 @@ electronic signature, the handwriting's is the stroke data (x, y, t, pressure) i
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class Strokes:
     def parse(cls, data: Mapping[str, Any]) -> "Strokes":
         """Read {"width": w, "height": h, "strokes": [[[x, y, t, pressure], ...], ...]}.
 
-        Raises SigningError if it is not that, empty, beyond the pad, or over 20,000 points.
+        A pen that left the pad is drawn as far as the pad's edge. Raises SigningError if it is not
+        that form, empty, or over 20,000 points.
         """
         try:
             width, height = float(data["width"]), float(data["height"])
@@ -60,13 +61,28 @@ class Strokes:
             raise SigningError("the handwriting is empty or too long; please sign again")
         if not (0 < width <= 10_000 and 0 < height <= 10_000):
             raise SigningError("the pad's size is out of range")
-        return cls(width, height, strokes)
+        kept = tuple(
+            tuple(
+                replace(p, x=min(max(p.x, 0.0), width), y=min(max(p.y, 0.0), height))
+                for p in stroke
+            )
+            for stroke in strokes
+        )
+        return cls(width, height, kept)
 
     def pdf_operators(self, width: float, height: float) -> bytes:
         """Draw the handwriting into a box of `width` x `height` points, as PDF operators."""
         fit = _Fit.into(self, width, height)
         pen = _PEN * max(self.width, self.height) * fit.scale
-        lines = [b"q", b"0.078 0.094 0.122 RG", b"1 J 1 j", b"%s w" % _number(pen).encode()]
+        # Clipped to the pad, as an SVG is clipped to its view box.
+        pad = (fit.left, fit.top, self.width * fit.scale, self.height * fit.scale)
+        lines = [
+            b"q",
+            f"{' '.join(map(_number, pad))} re W n".encode(),
+            b"0.078 0.094 0.122 RG",
+            b"1 J 1 j",
+            b"%s w" % _number(pen).encode(),
+        ]
         for curve in map(_curve, self.strokes):
             (x, y), *rest = curve
             lines.append(f"{_number(fit.x(x))} {_number(height - fit.y(y))} m".encode())
