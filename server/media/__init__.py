@@ -33,7 +33,7 @@ take with what it has; the call goes on, and a new take begins when there is spa
     take         a running take                        frames     packets to frames
     takefile     bytes on disk and back                webm       the container
     gaps         silences measured                     sampler    key frame to picture
-    supervisor   owns the few tasks there are
+    sdp          what we negotiate                     supervisor owns the few tasks there are
 
 Errors are one tree, drawn in evidence.py. This package imports nothing of ours but server.domain.
 """
@@ -52,6 +52,7 @@ from .evidence import (
     Quality,
     RecorderFailed,
     RoomClosed,
+    RoomFull,
     SegmentClosed,
     TakeDamaged,
     TakeEnded,
@@ -78,6 +79,7 @@ __all__ = [
     "RecorderFailed",
     "Room",
     "RoomClosed",
+    "RoomFull",
     "Sampler",
     "SegmentClosed",
     "StoredSegment",

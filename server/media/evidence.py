@@ -15,6 +15,7 @@ backwards.
       NameRefused      a session or participant name that could not be a file name
       OfferRefused     an SDP offer we cannot answer
       RoomClosed       join after close
+      RoomFull         as many participants as a room takes
       TakeDamaged      a take file that is not one of ours, or whose name was changed
       UnsupportedStack aiortc is not the version hooks.py was written for
       KeyframeRefused  bytes that do not decode to a picture in time
@@ -41,6 +42,10 @@ class OfferRefused(MediaError, ValueError):
 
 class RoomClosed(MediaError):
     """The session is over."""
+
+
+class RoomFull(MediaError):
+    """Nobody else can join."""
 
 
 class TakeDamaged(MediaError):

@@ -11,10 +11,7 @@ Used of aiortc 1.16 and aioice, and checked at start-up by `check_stack`:
   RTCIceTransport._connection; aioice Connection._nominated/._protocols/.data_received
 """
 
-import copy
 import importlib.metadata
-import random
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -29,25 +26,18 @@ from aiortc import (
 )
 from aiortc import rtcpeerconnection as stock
 from aiortc import sdp as stock_sdp
-from aiortc.codecs import CODECS, get_capabilities, is_rtx
+from aiortc.codecs import is_rtx
 from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcrtpparameters import (
-    RTCRtcpFeedback,
-    RTCRtpCodecParameters,
-    RTCRtpHeaderExtensionParameters,
-)
 from aiortc.stats import RTCStatsReport
 
 from .egress import Egress
 from .evidence import OfferRefused, UnsupportedStack
 from .ingress import Ingress
-from .rtp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TWCC, is_rtcp
+from .rtp import ABS_SEND_TIME, AUDIO_LEVEL, TWCC, is_rtcp
+from .sdp import checked_offer, our_codecs, our_extensions, preferences
 
 AIORTC = "1.16."
 MAKE_TRANSCEIVER = "_RTCPeerConnection__createTransceiver"
-MAX_OFFER = 64 << 10  # bytes
-MAX_LINES = 24
-MAX_CANDIDATES = 40
 
 
 def check_stack() -> None:
@@ -121,7 +111,7 @@ class Wire:
 
     async def answer(self, offer: str) -> str:
         """Answers an SDP offer. Raises OfferRefused; afterwards close() is due in any case."""
-        offer = _checked(offer)
+        offer = checked_offer(offer)
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
             self._negotiate(stock_sdp.SessionDescription.parse(offer))
@@ -142,9 +132,7 @@ class Wire:
             for kind in ("audio", "video"):
                 self._peer.addTransceiver(kind, direction="recvonly")
         for transceiver in self._peer.getTransceivers():
-            wanted = ("audio/opus", "video/vp8", "video/rtx")
-            known = get_capabilities(transceiver.kind).codecs
-            transceiver.setCodecPreferences([c for c in known if c.mimeType.lower() in wanted])
+            transceiver.setCodecPreferences(preferences(transceiver.kind))
         restrict_hosts(self._peer, self._hosts)
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return str(self._peer.localDescription.sdp)
@@ -178,7 +166,7 @@ class Wire:
         media = {line.rtp.muxId: line for line in offer.media}
         for transceiver in self._peer.getTransceivers():
             line = media[transceiver.mid]
-            codecs = stock.find_common_codecs(_codecs(transceiver.kind), line.rtp.codecs)
+            codecs = stock.find_common_codecs(our_codecs(transceiver.kind), line.rtp.codecs)
             plain = [codec for codec in codecs if not is_rtx(codec)][:1]
             if not plain:
                 raise OfferRefused(
@@ -190,7 +178,7 @@ class Wire:
                 if is_rtx(codec) and codec.parameters.get("apt") == plain[0].payloadType
             ]
             transceiver._headerExtensions = stock.find_common_header_extensions(
-                _extensions(transceiver.kind), line.rtp.headerExtensions
+                our_extensions(transceiver.kind), line.rtp.headerExtensions
             )
 
     def _name_slots(self) -> None:
@@ -407,57 +395,3 @@ class _MediaLine:
 
     def __init__(self, wire: Wire) -> None:
         self.send_media = wire.send
-
-
-def _codecs(kind: str) -> list[RTCRtpCodecParameters]:
-    """VP8 (with RTX) or Opus, with the feedback we give: every WebRTC browser has both."""
-    wanted = ("audio/opus",) if kind == "audio" else ("video/vp8", "video/rtx")
-    codecs = [copy.deepcopy(c) for c in CODECS[kind] if c.mimeType.lower() in wanted]
-    for codec in codecs:
-        if is_rtx(codec):
-            continue
-        codec.rtcpFeedback.append(RTCRtcpFeedback(type="transport-cc"))
-        if kind == "audio":
-            codec.rtcpFeedback.append(RTCRtcpFeedback(type="nack"))
-            codec.parameters = {"minptime": 10, "useinbandfec": 1}
-        else:
-            codec.rtcpFeedback.append(RTCRtcpFeedback(type="ccm", parameter="fir"))
-    return codecs
-
-
-def _extensions(kind: str) -> list[RTCRtpHeaderExtensionParameters]:
-    uris = (MID, AUDIO_LEVEL, TWCC) if kind == "audio" else (MID, ABS_SEND_TIME, TWCC)
-    return [RTCRtpHeaderExtensionParameters(id=i + 1, uri=uri) for i, uri in enumerate(uris)]
-
-
-def _checked(offer: str) -> str:
-    """Refuses what is too large, and leaves candidates with mDNS names out.
-
-    Their owner reaches us anyway (peer-reflexive), and looking the names up would stall the answer.
-    Without candidates the end of them must not be believed either, or ICE fails before the first
-    check comes.
-    """
-    if len(offer) > MAX_OFFER:
-        raise OfferRefused(f"an offer of {len(offer)} bytes")
-    lines = offer.splitlines()
-    if sum(line.startswith("m=") for line in lines) > MAX_LINES:
-        raise OfferRefused(f"more than {MAX_LINES} media lines")
-    if any(line.startswith("m=application") for line in lines):
-        raise OfferRefused("data channels are not used here")
-    if not any(line.startswith("m=") for line in lines):
-        raise OfferRefused("no media lines")
-    kept, candidates = [], 0
-    for line in lines:
-        if line.startswith("a=candidate:"):
-            candidates += 1
-            if candidates > MAX_CANDIDATES or re.search(r"\.local\b", line):
-                continue
-        if line.startswith("a=end-of-candidates"):
-            continue
-        kept.append(line)
-    return "\r\n".join(kept) + "\r\n"
-
-
-def system_draw(bits: int) -> int:
-    """Random integers for SSRCs and origins, from the system's generator."""
-    return random.SystemRandom().getrandbits(bits)

@@ -11,6 +11,7 @@ same slots of the others.
 """
 
 import asyncio
+import random
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,11 @@ from .evidence import (
     MediaFact,
     Quality,
     RoomClosed,
+    RoomFull,
     TakeSummary,
     checked_name,
 )
-from .hooks import check_stack, system_draw
+from .hooks import check_stack
 from .ingress import Ingress
 from .recorder import Recorder
 from .supervisor import Supervisor
@@ -41,6 +43,11 @@ LOST = 3.0  # seconds without any packet
 CONNECT = 20.0  # seconds from the answer to the first packet
 CLOSE = 10.0  # seconds the disk and the goodbyes may take
 MAX_PARTICIPANTS = 6
+
+
+def system_draw(bits: int) -> int:
+    """Random integers for SSRCs and origins, from the system's generator."""
+    return random.SystemRandom().getrandbits(bits)
 
 
 class Participant:
@@ -112,15 +119,15 @@ class Room:
         """Answers a participant's offer; recording begins with the first media packet.
 
         The same participant again means eviction of the old connection and a new take. Raises
-        NameRefused, OfferRefused, RoomClosed. After a refused offer the old connection still
-        stands.
+        NameRefused, OfferRefused, RoomClosed, RoomFull. After a refused offer the old connection
+        still stands.
         """
         name = checked_name(participant)
         async with self._join:
             if self._over():
                 raise RoomClosed(self.session)
             if name not in self._participants and len(self._participants) >= MAX_PARTICIPANTS:
-                raise RoomClosed(f"{MAX_PARTICIPANTS} participants are in the session")
+                raise RoomFull(f"{MAX_PARTICIPANTS} participants are in the session")
             me = self._newcomer(name)
             try:
                 answer = await me.connection.wire.answer(offer_sdp)
