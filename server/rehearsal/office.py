@@ -6,12 +6,14 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+
+from server.rehearsal.logins import StaffLogin, staff_logins
 
 
 class OfficeDidNotStartError(Exception):
@@ -24,12 +26,17 @@ class FreshOffice:
 
     url: str
     data: Path
+    logins: Mapping[str, StaffLogin]
 
     def messages(self, to: str) -> list[dict[str, str]]:
         """What the console outbox sent to `to`, oldest first."""
         outbox = self.data / "outbox.jsonl"
         lines = outbox.read_text().splitlines() if outbox.exists() else []
         return [message for message in map(json.loads, lines) if message["to"] == to]
+
+    def staff(self, login: str) -> StaffLogin:
+        """The demo login of that name."""
+        return self.logins[login]
 
 
 @asynccontextmanager
@@ -48,13 +55,13 @@ async def fresh_office(data: Path, *, deadline_s: float = 40) -> AsyncIterator[F
             stderr=asyncio.subprocess.STDOUT,
         )
     try:
-        office = FreshOffice(url=f"http://localhost:{port}", data=data)
+        url = f"http://localhost:{port}"
         try:
             async with asyncio.timeout(deadline_s):
-                await _until_healthy(office.url, process)
+                await _until_healthy(url, process)
         except (TimeoutError, OfficeDidNotStartError):
             raise OfficeDidNotStartError(log.read_text(errors="replace")[-4000:]) from None
-        yield office
+        yield FreshOffice(url=url, data=data, logins=staff_logins(data))
     finally:
         if process.returncode is None:
             process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -72,6 +73,7 @@ class Visitor:
             socket = SessionSocket(ws)
             reading = tasks.create_task(socket.read(), name=f"socket of session {session}")
             try:
+                await socket.send({"type": "ping", "at": time.time_ns() // 1_000_000})
                 yield socket
             finally:
                 reading.cancel()
