@@ -8,10 +8,12 @@ the session, the register entry `act-completed` holds the PDF's digest, the bund
 is not logged. The manifest leaves out itself, `signatures.json` and META-INF.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
@@ -19,9 +21,11 @@ from ledger.entry import canonical_json, parse_canonical
 from ledger.errors import EntryError
 from signing import cades, manifest
 from signing.archive import Limits, pack, unpack
-from signing.ca import Office
 from signing.certificates import encode
 from signing.errors import BundleError
+
+if TYPE_CHECKING:
+    from signing.ca import Office
 
 __all__ = [
     "BundleContents",

@@ -18,7 +18,7 @@ from xml.sax.saxutils import quoteattr
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger.entry import canonical_json, commitment, derive_salt
+from ledger.entry import canonical_json, commitment, derive_salt, parse_canonical
 from ledger.note import Algorithm, Verifier
 from signing.errors import BundleError
 
@@ -117,17 +117,16 @@ def require_items(value: Mapping[str, Any]) -> int:
     if set(found) != set(held) or set(found) != set(salts):
         raise BundleError("the manifest's items and commitments are not the same")
     for name, item in found.items():
-        if commitment(bytes.fromhex(salts[name]), sha256(canonical_json(item)).digest()) != held[
-            name
-        ]:
+        if (
+            commitment(bytes.fromhex(salts[name]), sha256(canonical_json(item)).digest())
+            != held[name]
+        ):
             raise BundleError(f"{name} is not what was committed to")
     return len(found)
 
 
 def sign(manifest: bytes, office: Office) -> bytes:
     """`signatures.json`: Ed25519 over the manifest, and over its list of commitments alone."""
-    from ledger.entry import parse_canonical
-
     verifier = office.log_keys.verifiers[0]
     signatures = [
         {

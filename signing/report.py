@@ -99,9 +99,7 @@ class Report:
     def parse(cls, record: Mapping[str, Any]) -> "Report":
         """Read a record back (from the confined child); raises KeyError, TypeError."""
         checks = tuple(Check(**check) for check in record["checks"])
-        return cls(
-            record["kind"], checks, record["facts"], tuple(record["notes"]), record["as_of"]
-        )
+        return cls(record["kind"], checks, record["facts"], tuple(record["notes"]), record["as_of"])
 
 
 class Failed(Exception):

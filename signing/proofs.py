@@ -1,0 +1,128 @@
+"""What a bundle proves from the ledger: its entries under a checkpoint, and that none is missing.
+
+Inclusion shows an entry is in the tree. Completeness shows no entry of the session was left out:
+the session's seal entry states its first and last `case_seq` and their count, each entry names the
+one before it, and the bundle holds them all. The receipts the applicant was shown tie that chain to
+what was seen during the call.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ledger.entry import Leaf, commitment
+from ledger.errors import LedgerError
+from ledger.merkle import verify_inclusion
+from ledger.note import Checkpoint
+from ledger.proof import parse_leaf, verify_case
+from signing.register import COMPLETED
+from signing.report import Failed
+
+SEAL = "session-seal"
+_MOST_ENTRIES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The entries of one chain that a bundle carries, each shown to be in the tree."""
+
+    case: str
+    leaves: tuple[Leaf, ...]
+
+
+def open_chain(value: Mapping[str, Any], checkpoint: Checkpoint) -> Chain:
+    """Read a chain's file and prove each entry under the checkpoint. Raises Failed."""
+    entries: Sequence[Mapping[str, Any]] = value["entries"]
+    if len(entries) > _MOST_ENTRIES:
+        raise Failed("limits", entries=len(entries))
+    leaves = []
+    for entry in entries:
+        data = str(entry["leaf"]).encode()
+        try:
+            leaf = parse_leaf(data, index=entry["index"])
+            verify_inclusion(
+                index=leaf.index,
+                size=checkpoint.size,
+                leaf=bytes.fromhex(leaf.hash),
+                proof=[bytes.fromhex(hash_) for hash_ in entry["inclusion"]],
+                root=checkpoint.root,
+            )
+        except (LedgerError, ValueError) as failure:
+            raise Failed("inclusion", index=entry["index"], error=str(failure)) from failure
+        if leaf.case != value["chain"]:
+            raise Failed("other-chain", index=leaf.index)
+        leaves.append(leaf)
+    return Chain(value["chain"], tuple(leaves))
+
+
+def require_complete(chain: Chain, session: str) -> dict[str, Any]:
+    """Require that every entry of a session is there, as its seal counts them. Raises Failed."""
+    try:
+        verify_case(chain.leaves, case=chain.case)
+    except LedgerError as failure:
+        raise Failed("entry-missing", error=str(failure)) from failure
+    seals = [
+        leaf
+        for leaf in chain.leaves
+        if leaf.body.get("kind") == SEAL and leaf.body.get("session") == session
+    ]
+    if len(seals) != 1:
+        raise Failed("no-session-seal", seals=len(seals))
+    body = seals[0].body
+    first, last, count = body["first_case_seq"], body["last_case_seq"], body["count"]
+    # verify_case has shown that case_seq runs 0, 1, 2 ... so the range is there if its end is.
+    if not 0 <= first <= last < seals[0].case_seq or count != last - first + 1:
+        raise Failed("count", first=first, last=last, count=count, seal=seals[0].case_seq)
+    return {
+        "entries": len(chain.leaves),
+        "session_entries": count,
+        "first": first,
+        "last": last,
+        "seal_index": seals[0].index,
+        "sealed_at": seals[0].time,
+    }
+
+
+def require_registered(
+    chain: Chain, *, number: object, pdf_sha256: str
+) -> tuple[Leaf, dict[str, Any]]:
+    """The register entry that holds the certificate's digest under its number. Raises Failed."""
+    found = [leaf for leaf in chain.leaves if leaf.body.get("kind") == COMPLETED]
+    if len(found) != 1:
+        raise Failed("not-in-register", entries=len(found))
+    leaf = found[0]
+    if leaf.body.get("pdf_sha256") != pdf_sha256 or leaf.body.get("number") != number:
+        raise Failed("other-certificate", index=leaf.index, sha256=pdf_sha256)
+    return leaf, {"index": leaf.index, "number": number, "sha256": pdf_sha256, "at": leaf.time}
+
+
+def require_disclosed(openings: Sequence[Mapping[str, Any]], chains: Sequence[Chain]) -> int:
+    """Hold every opened item against its commitment in the ledger. Raises Failed."""
+    committed = {
+        (leaf.event, item["name"]): item["sha256"]
+        for chain in chains
+        for leaf in chain.leaves
+        for item in leaf.body.get("items", ())
+    }
+    for opening in openings:
+        name = opening["name"]
+        if (
+            "content" in opening
+            and sha256(opening["content"].encode()).hexdigest() != (opening["sha256"])
+        ):
+            raise Failed("disclosure", name=name, event=opening["event"])
+        digest = bytes.fromhex(opening["sha256"])
+        made = commitment(bytes.fromhex(opening["salt"]), digest)
+        if committed.get((opening["event"], name)) != made:
+            raise Failed("disclosure", name=name, event=opening["event"])
+    return len(openings)
+
+
+def require_receipts(receipts: Sequence[Mapping[str, Any]], chain: Chain) -> int:
+    """Find every entry the applicant was shown in the sealed chain. Raises Failed."""
+    held = {leaf.index: leaf.hash for leaf in chain.leaves}
+    for receipt in receipts:
+        if held.get(receipt["index"]) != receipt["leaf_hash"]:
+            raise Failed("receipt", index=receipt["index"])
+    return len(receipts)

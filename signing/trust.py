@@ -1,0 +1,97 @@
+"""What a verifier believes before it looks at anything: trust.json, from the office or from paper.
+
+It names the roots of certificates and of timestamps, the ledger's keys, the subject of the seal,
+and the witnesses. It is never taken from the thing that is verified.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+from ledger.errors import NoteError
+from ledger.note import Verifier
+from signing.certificates import fingerprint
+from signing.errors import TrustError
+
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A parsed trust.json. `valid_from` is ms since the epoch; `witnesses` is how many it names."""
+
+    name_zh: str
+    name_en: str
+    demo: bool
+    origin: str
+    public_url: str
+    roots: tuple[x509.Certificate, ...]
+    tsa_roots: tuple[x509.Certificate, ...]
+    log_keys: tuple[Verifier, ...]
+    seal_subject: str
+    witnesses: int
+    valid_from: int
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> "Trust":
+        """Read a trust.json's value. Raises TrustError for one that gives nothing to stand on."""
+        try:
+            if value["v"] != 1:
+                raise TrustError("this trust.json is of a version this program does not know")
+            trust = cls(
+                name_zh=str(value["office"]["name_zh"]),
+                name_en=str(value["office"]["name_en"]),
+                demo=bool(value["demo"]),
+                origin=str(value["ledger"]["origin"]),
+                public_url=str(value.get("public_url", "")),
+                roots=_certificates(value["roots"]),
+                tsa_roots=_certificates(value["tsa_roots"]),
+                log_keys=tuple(Verifier.parse(vkey) for vkey in value["ledger"]["vkeys"]),
+                seal_subject=str(value["seal"]["subject"]),
+                witnesses=len(value["witnesses"]),
+                valid_from=int(value["valid_from"]),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError, NoteError) as failure:
+            raise TrustError(f"this trust.json cannot be read: {failure}") from failure
+        if not (trust.roots and trust.tsa_roots and trust.log_keys):
+            raise TrustError("this trust.json names no root, or no key of the ledger")
+        if any(key.name != trust.origin for key in trust.log_keys):
+            raise TrustError("this trust.json names a ledger key of another ledger")
+        return trust
+
+    @classmethod
+    def load(cls, data: bytes) -> "Trust":
+        """Read the bytes of a trust.json. Raises TrustError."""
+        if len(data) > _LARGEST:
+            raise TrustError("this trust.json is too large to be one")
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError) as failure:
+            raise TrustError("this trust.json is not JSON") from failure
+        if not isinstance(value, dict):
+            raise TrustError("this trust.json is not an object")
+        return cls.parse(value)
+
+    @property
+    def root_fingerprint(self) -> str:
+        """SHA-256 of the first root, lowercase hex: what people compare on paper."""
+        return fingerprint(self.roots[0])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside every verdict under this trust."""
+        found = []
+        if self.demo:
+            found.append("demo-office")
+        if not self.witnesses:
+            found.append("no-witness")
+        if set(self.tsa_roots) <= set(self.roots):
+            found.append("own-time")
+        return tuple(found)
+
+
+def _certificates(armored: list[str]) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.load_pem_x509_certificate(one.encode()) for one in armored)

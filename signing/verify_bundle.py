@@ -1,0 +1,317 @@
+"""Verify an evidence bundle: fourteen checks in a fixed order, each failing closed.
+
+    limits -> archive -> manifest -> trust -> signature -> seal -> checkpoint -> inclusion ->
+    completeness -> register -> pdf -> signed files -> disclosures and receipts -> status
+
+The archive's canonical form comes first, so a file in which any byte was changed fails before
+anything in it is parsed. Anchors come from `trust` only, never from the bundle.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from cryptography import x509
+
+from ledger.entry import canonical_json
+from ledger.errors import NoteError
+from ledger.note import Checkpoint, open_checkpoint
+from signing import cades, manifest, proofs
+from signing.archive import Limits
+from signing.bundle import Bundle, read
+from signing.certificates import fingerprint, milliseconds
+from signing.errors import BundleError, RevokedError, SigningError
+from signing.profiles import APPLICANT_POLICY, NOTARY_POLICY
+from signing.register import STATUS_LIST, checkpoint_time
+from signing.report import Failed, Found, Procedure, Report, Unavailable
+from signing.revocation import require_not_revoked
+from signing.status import require_policy, require_seal
+from signing.tokens import read_token
+from signing.trust import Trust
+from signing.verify_pdf import check_status, describe_trust, require_fresh
+
+_ROLES = {"applicant": APPLICANT_POLICY, "notary": NOTARY_POLICY}
+
+
+def verify(
+    data: bytes,
+    trust: Trust | None,
+    *,
+    at: int,
+    status: Mapping[str, Any] | None = None,
+    max_age_ms: int | None = None,
+    limits: Limits | None = None,
+) -> Report:
+    """Check a bundle; `at` is now (ms). `status`: a newer signed status list than the bundle's.
+
+    Without `trust` the verdict is never "valid". Never raises for anything a file may hold.
+    """
+    procedure = _BundleProcedure(data, trust, status, limits or Limits())
+    return procedure.report(at=at, max_age_ms=max_age_ms)
+
+
+class _BundleProcedure:
+    """The checks of a bundle, in order; each leaves what later ones need."""
+
+    def __init__(
+        self,
+        data: bytes,
+        trust: Trust | None,
+        status: Mapping[str, Any] | None,
+        limits: Limits,
+    ) -> None:
+        self._data, self._trusted, self._newer, self._limit = data, trust, status, limits
+        self._bundle = Bundle({}, {})
+        self._checkpoint = Checkpoint("", 0, b"")
+        self._case = self._register = proofs.Chain("", ())
+        self._status_index: object = None
+        self._as_of: int | None = None
+
+    def report(self, *, at: int, max_age_ms: int | None) -> Report:
+        run = (procedure := Procedure()).run
+        run("limits", self._limits)
+        run("archive", self._archive, needs=("limits",))
+        run("manifest", self._manifest, needs=("archive",))
+        run("trust", lambda: describe_trust(self._trusted), needs=("manifest",))
+        run("signature", self._signature, needs=("trust",))
+        run("seal", lambda: self._seal(at=at), needs=("signature",))
+        run("checkpoint", lambda: self._checked_checkpoint(at=at), needs=("trust",))
+        run("inclusion", self._inclusion, needs=("checkpoint",))
+        run("completeness", self._completeness, needs=("inclusion",))
+        run("register", self._registered, needs=("inclusion",))
+        run("pdf", lambda: self._pdf(at=at), needs=("register",))
+        run("signed", lambda: self._signed(at=at), needs=("signature",))
+        run("disclosures", self._disclosures, needs=("inclusion",))
+        run("status", lambda: self._status(at=at, max_age_ms=max_age_ms), needs=("register",))
+        held = {check.key for check in procedure.checks if check.outcome == "ok"}
+        facts = self._facts() if {"manifest", "signature"} <= held else {}
+        notes = self._trusted.notes if self._trusted else ()
+        return Report("bundle", tuple(procedure.checks), facts, notes, self._as_of)
+
+    @property
+    def _trust(self) -> Trust:
+        if self._trusted is None:
+            raise Unavailable("no-trust")
+        return self._trusted
+
+    def _limits(self) -> Found:
+        if len(self._data) > self._limit.archive_bytes:
+            raise Failed("too-large", size=len(self._data))
+        return Found({"size": len(self._data), "sha256": sha256(self._data).hexdigest()})
+
+    def _archive(self) -> Found:
+        try:
+            self._bundle = read(self._data, self._limit)
+        except BundleError as failure:
+            raise Failed("not-canonical", error=str(failure)) from failure
+        return Found({"files": len(self._bundle.files)})
+
+    def _manifest(self) -> Found:
+        value, files = self._bundle.manifest, self._bundle.files
+        if value["v"] != 1 or value["format"] != manifest.FORMAT:
+            raise Failed("version")
+        listed, found = value["files"], manifest.listing(files)
+        if listed != found:
+            wrong = sorted(
+                name for name in set(listed) | set(found) if listed.get(name) != found.get(name)
+            )
+            raise Failed("digest", files=wrong[:20])
+        if value["certificate"]["sha256"] != found["certificate.pdf"]["sha256"]:
+            raise Failed("digest", files=["certificate.pdf"])
+        try:
+            items = manifest.require_items(value)
+        except BundleError as failure:
+            raise Failed("commitment", error=str(failure)) from failure
+        return Found({"files": len(found), "items": items})
+
+    def _signature(self) -> Found:
+        files = self._bundle.files
+        try:
+            key = manifest.require_signed(
+                files["manifest.json"],
+                self._bundle.manifest,
+                self._bundle.json("signatures.json"),
+                self._trust.log_keys,
+            )
+        except BundleError as failure:
+            raise Failed("signature", error=str(failure)) from failure
+        office = self._bundle.manifest["office"]
+        if office["origin"] != self._trust.origin or office["demo"] != self._trust.demo:
+            raise Failed("other-office", origin=office["origin"])
+        return Found({"origin": key.name}, against=f"Ed25519 {key.name}+{key.key_id.hex()}")
+
+    def _seal(self, *, at: int) -> Found:
+        """The container: CAdES-T by the office's seal, and the timestamp over all of it."""
+        files, trust = self._bundle.files, self._trust
+        plain = {name: data for name, data in files.items() if not name.startswith(manifest.META)}
+        listed = manifest.asic(plain, signature="META-INF/signature.p7s", kind="cades")
+        names = ("META-INF/ASiCManifest.xml", "META-INF/signature.p7s")
+        inner = {name: files[name] for name in names}
+        archived = manifest.asic(inner, signature="META-INF/timestamp.tst", kind="timestamp")
+        expected = {*names, "META-INF/ASiCArchiveManifest.xml", "META-INF/timestamp.tst"}
+        if {name for name in files if name.startswith(manifest.META)} != expected:
+            raise Failed("other-files")
+        if (inner[names[0]], files["META-INF/ASiCArchiveManifest.xml"]) != (listed, archived):
+            raise Failed("digest", files=["META-INF"])
+        try:
+            signed = cades.verify_cms(
+                inner[names[1]],
+                content_sha256=sha256(listed).hexdigest(),
+                roots=trust.roots,
+                tsa_roots=trust.tsa_roots,
+            )
+            require_seal(signed.certificate, trust)
+            if signed.token is None:
+                raise Failed("timestamp-stripped")
+            issuer = signed.path[1]
+            response = files["keys/seal.ocsp"]
+            when = signed.token.at
+            require_not_revoked(
+                signed.certificate, response=response, issuer=issuer, roots=trust.roots, at=when
+            )
+            token = read_token(
+                files["META-INF/timestamp.tst"],
+                digest=sha256(archived).digest(),
+                roots=trust.tsa_roots,
+            )
+        except RevokedError as failure:
+            raise Failed("key-revoked", error=str(failure)) from failure
+        except SigningError as failure:
+            raise Failed("signature", error=str(failure)) from failure
+        _require_not_expired(token.certificate, at=at)
+        return Found(
+            {"at": when, "archived_at": token.at, "seal": fingerprint(signed.certificate)},
+            against=f"root {trust.root_fingerprint}",
+        )
+
+    def _checked_checkpoint(self, *, at: int) -> Found:
+        files, trust = self._bundle.files, self._trust
+        note = files["ledger/checkpoint.txt"]
+        try:
+            checkpoint = open_checkpoint(note.decode(), trust.log_keys)
+            token = read_token(
+                files["timestamps/checkpoint.tsr"],
+                digest=sha256(note).digest(),
+                roots=trust.tsa_roots,
+            )
+        except NoteError as failure:
+            raise Failed("checkpoint", error=str(failure)) from failure
+        except SigningError as failure:
+            raise Failed("timestamp", error=str(failure)) from failure
+        if checkpoint.origin != trust.origin:
+            raise Failed("other-office", origin=checkpoint.origin)
+        _require_not_expired(token.certificate, at=at)
+        self._checkpoint = checkpoint
+        keys = ", ".join(f"{key.algorithm.name} {key.key_id.hex()}" for key in trust.log_keys)
+        detail = {
+            "origin": checkpoint.origin,
+            "size": checkpoint.size,
+            "root": checkpoint.root.hex(),
+            "signed_at": checkpoint_time(note.decode(), trust.log_keys),
+            "timestamped_at": token.at,
+        }
+        return Found(detail, against=f"{trust.origin}: {keys}")
+
+    def _inclusion(self) -> Found:
+        self._case = proofs.open_chain(self._bundle.json("ledger/case.json"), self._checkpoint)
+        register = self._bundle.json("ledger/register.json")
+        self._register = proofs.open_chain(register, self._checkpoint)
+        entries = len(self._case.leaves) + len(self._register.leaves)
+        detail = {"entries": entries, "size": self._checkpoint.size}
+        return Found(detail, against=f"root {self._checkpoint.root.hex()}")
+
+    def _completeness(self) -> Found:
+        session = self._bundle.manifest["session"]["id"]
+        return Found(proofs.require_complete(self._case, session))
+
+    def _registered(self) -> Found:
+        certificate = self._bundle.manifest["certificate"]
+        leaf, detail = proofs.require_registered(
+            self._register,
+            number=certificate["number"],
+            pdf_sha256=sha256(self._bundle.files["certificate.pdf"]).hexdigest(),
+        )
+        self._status_index = leaf.body["status_index"]
+        return Found(detail, against=f"ledger {self._checkpoint.origin}")
+
+    def _pdf(self, *, at: int) -> Found:
+        from signing.pdf_profile import CERTIFICATE, require_shape
+
+        pdf = self._bundle.files["certificate.pdf"]
+        signed = require_shape(pdf, CERTIFICATE, self._trust, at=at)
+        return Found(signed.record(), against=f"root {self._trust.root_fingerprint}")
+
+    def _signed(self, *, at: int) -> Found:
+        """The document the applicant signed, and the files signed in the session."""
+        from signing.pdf_profile import DOCUMENT, require_shape
+
+        files, found = self._bundle.files, []
+        documents = [name for name in files if name.startswith("documents/")]
+        if not documents:
+            raise Failed("no-document")
+        applicants: set[str] = set()
+        for name in documents:
+            (signer,) = require_shape(files[name], DOCUMENT, self._trust, at=at).signers
+            applicants.add(fingerprint(signer.certificate))
+            found.append({"file": name, "role": "applicant", **signer.record()})
+        for name in (name for name in files if name.endswith(".p7s") and "/" in name):
+            stem, role, _ = name.rsplit(".", 2) if name.startswith("session/") else ("", "", "")
+            if not stem:
+                continue
+            signed = self._session_signature(f"{stem}.json", name, role, at=at)
+            if role == "applicant":
+                applicants.add(fingerprint(signed.certificate))
+            key = fingerprint(signed.certificate)
+            found.append({"file": f"{stem}.json", "role": role, "key": key})
+        if len(applicants) != 1:
+            # One key, made in the applicant's browser for this session, signs everything.
+            raise Failed("several-applicants", keys=sorted(applicants))
+        return Found({"signatures": found}, against=f"root {self._trust.root_fingerprint}")
+
+    def _session_signature(self, content: str, name: str, role: str, *, at: int) -> cades.Signed:
+        files, trust = self._bundle.files, self._trust
+        try:
+            signed = cades.verify_cms(
+                files[name],
+                content_sha256=sha256(files[content]).hexdigest(),
+                roots=trust.roots,
+                tsa_roots=trust.tsa_roots,
+            )
+            require_policy(signed.certificate, _ROLES[role])
+        except SigningError as failure:
+            raise Failed("signature", file=content, role=role, error=str(failure)) from failure
+        if signed.token is None:
+            raise Failed("timestamp-stripped", file=content, role=role)
+        _require_not_expired(signed.token.certificate, at=at)
+        return signed
+
+    def _disclosures(self) -> Found:
+        openings = self._bundle.json("ledger/disclosed.json")
+        opened = proofs.require_disclosed(openings, (self._case, self._register))
+        receipts = proofs.require_receipts(self._bundle.json("session/receipts.json"), self._case)
+        return Found({"opened": opened, "receipts": receipts})
+
+    def _status(self, *, at: int, max_age_ms: int | None) -> Found:
+        signed = self._bundle.json("status/list.json") if self._newer is None else self._newer
+        self._as_of = check_status(signed, self._status_index, self._trust)
+        require_fresh(self._as_of, at=at, max_age_ms=max_age_ms)
+        digest = sha256(canonical_json(signed)).hexdigest()
+        logged = any(
+            leaf.body.get("kind") == STATUS_LIST and leaf.body.get("sha256") == digest
+            for leaf in self._register.leaves
+        )
+        source = "bundle" if self._newer is None else "given"
+        detail = {"as_of": self._as_of, "source": source, "logged": logged}
+        return Found(detail, against=f"seal of {self._trust.name_zh}")
+
+    def _facts(self) -> dict[str, Any]:
+        value = self._bundle.manifest
+        names = ("certificate", "facts", "office", "session", "gaps", "timeline")
+        return {name: value[name] for name in names} | {"segments": len(value["segments"])}
+
+
+def _require_not_expired(certificate: x509.Certificate, *, at: int) -> None:
+    """A token proves something as long as its certificate lasts; after that it must be renewed."""
+    until = certificate.not_valid_after_utc
+    if at > milliseconds(until):
+        raise Unavailable("timestamp-expired", until=until.year)

@@ -1,0 +1,194 @@
+"""A whole genuine bundle, made from a real office and a real log; for tests of every room.
+
+genuine = await genuine_bundle(directory, office=office, certificate=pdf, document=pdf,
+                               browser=browser, applicant=issued)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ledger.entry import Submission, canonical_json, commitment, derive_salt
+from ledger.log import Log, Sealed
+from ledger.store import SqliteStore
+from ledger.tiles import export
+from signing import cades, status
+from signing.bundle import BundleContents, Disclosure, ProvenLeaf, SignedFile, build
+from signing.ca import IssuedCertificate, Office
+from tests.signing.cast import Browser
+
+CASE, REGISTER, SESSION = "ca5e" * 8, "4e91" * 8, "5e55" * 8
+NUMBER = "（2026）示远山证字第1237号"
+KEY = b"k" * 32
+SEGMENTS = 12
+
+
+@dataclass(frozen=True)
+class Genuine:
+    """A bundle and everything around it. `mirror` is a directory in tlog-tiles layout."""
+
+    bundle: bytes
+    contents: BundleContents
+    certificate: bytes
+    trust: dict[str, Any]
+    mirror: Path
+
+
+class Scribe:
+    """Writes entries as the journal does: public facts in clear, items as commitments."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._count = 0
+        self.receipts: list[dict[str, Any]] = []
+        self.openings: list[Disclosure] = []
+
+    async def write(
+        self,
+        chain: str,
+        kind: str,
+        *,
+        items: Mapping[str, bytes] | None = None,
+        **public: Any,
+    ) -> int:
+        self._count += 1
+        event = sha256(f"{chain}/{self._count}".encode()).hexdigest()[:32]
+        held = []
+        for name, content in (items or {}).items():
+            salt = derive_salt(KEY, f"{event}/{name}")
+            held.append({"name": name, "sha256": commitment(salt, sha256(content).digest())})
+            self.openings.append(_opening(event, name, salt, content))
+        body = {**public, "kind": kind, "actor": "a" * 16, "items": held}
+        receipt = await self._log.append(Submission("journal", event, chain, body))
+        if chain == CASE:
+            self.receipts.append({"index": receipt.index, "leaf_hash": receipt.leaf_hash})
+        return receipt.index
+
+
+def _opening(event: str, name: str, salt: bytes, content: bytes) -> Disclosure:
+    if name == "document":
+        return Disclosure(event, name, salt, content_sha256=sha256(content).hexdigest())
+    return Disclosure(event, name, salt, content=content)
+
+
+async def genuine_bundle(
+    directory: Path,
+    *,
+    office: Office,
+    certificate: bytes,
+    document: bytes,
+    browser: Browser,
+    applicant: IssuedCertificate,
+    revoked: tuple[int, ...] = (),
+) -> Genuine:
+    """Play the entries of one case into a log below `directory`, and bundle it."""
+
+    async def timestamp(data: bytes) -> bytes:
+        return office.timestamp(sha256(data).digest())
+
+    log = await Log.open(
+        SqliteStore(directory / "ledger.db"),
+        keys=office.log_keys,
+        guard=directory / "guard.json",
+        clock=office.clock,
+        timestamp=timestamp,
+    )
+    try:
+        scribe = Scribe(log)
+        session_manifest = await _session(scribe, document)
+        facts = {"kind": "act-intended", "number": NUMBER, "status_index": 3}
+        await scribe.write(REGISTER, items={"intent": b'{"v":1}'}, **facts)
+        completed = await scribe.write(
+            REGISTER,
+            "act-completed",
+            number=NUMBER,
+            status_index=3,
+            pdf_sha256=sha256(certificate).hexdigest(),
+        )
+        issued = await scribe.write(CASE, "certificate-issued")
+        sealed = await log.seal(max(completed, issued))
+        export(log.reader, directory / "mirror")
+        signatures = {"applicant": _by_browser(office, browser, applicant, session_manifest)}
+        record = canonical_json({"lines": [{"who": "notary", "text": "您叫什么名字？"}]})
+        contents = BundleContents(
+            certificate=certificate,
+            documents={"power-of-attorney.pdf": document},
+            number=NUMBER,
+            issued_on="2026-11-23",
+            facts={"applicant": "周明远", "attorney": "陈慧", "purpose": "房屋过户"},
+            session={"id": SESSION, "started_at": 1_795_442_400_000, "ended_at": 1_795_443_734_000},
+            signed=[
+                SignedFile(
+                    "session/record.json",
+                    record,
+                    {"applicant": _by_browser(office, browser, applicant, record)},
+                ),
+                SignedFile("session/manifest.json", session_manifest, signatures),
+            ],
+            authorisations=[{"v": 1, "kind": "totp", "role": "notary", "over": "0" * 64}],
+            segments=[
+                {"participant": "applicant", "take": 0, "number": n, "sha256": f"{n:064x}"}
+                for n in range(SEGMENTS)
+            ],
+            gaps=[{"participant": "applicant", "kind": "freeze", "start_at": 1, "end_at": 1400}],
+            timeline=[{"number": n, "key": "open", "started_at": n} for n in range(1, 10)],
+            case=CASE,
+            case_leaves=await _proven(log, CASE, sealed),
+            register=REGISTER,
+            register_leaves=await _proven(log, REGISTER, sealed),
+            checkpoint=sealed.checkpoint,
+            checkpoint_token=sealed.timestamp or b"",
+            disclosed=scribe.openings,
+            status=status.build(revoked, office=office, at=office.clock()),
+            receipts=scribe.receipts[:5],
+            salt_key=KEY,
+            made_at=office.clock(),
+        )
+    finally:
+        await log.close()
+    bundle = build(contents, office=office)
+    return Genuine(bundle, contents, certificate, office.trust(), directory / "mirror")
+
+
+def rebuilt(genuine: Genuine, office: Office, **changes: Any) -> bytes:
+    """The bundle the office itself would make of other contents."""
+    return build(replace(genuine.contents, **changes), office=office)
+
+
+async def _session(scribe: Scribe, document: bytes) -> bytes:
+    await scribe.write(CASE, "case-created")
+    first = 1
+    await scribe.write(CASE, "session-opened", session=SESSION)
+    for number in range(SEGMENTS):
+        await scribe.write(CASE, "segment-closed", items={"segment": b"%d" % number}, number=number)
+    await scribe.write(CASE, "document-signed", items={"document": document})
+    manifest = canonical_json({"session": SESSION, "segments": SEGMENTS})
+    await scribe.write(CASE, "session-closed", items={"manifest": manifest})
+    last = first + SEGMENTS + 2
+    counts = {"first_case_seq": first, "last_case_seq": last, "count": last - first + 1}
+    await scribe.write(CASE, "session-seal", session=SESSION, **counts)
+    return manifest
+
+
+async def _proven(log: Log, chain: str, sealed: Sealed) -> list[ProvenLeaf]:
+    return [
+        ProvenLeaf(index, leaf, await log.inclusion(index, sealed.tree_size))
+        for index, leaf in await log.chain(chain)
+    ]
+
+
+def _by_browser(
+    office: Office, browser: Browser, applicant: IssuedCertificate, content: bytes
+) -> bytes:
+    attributes = cades.prepare(
+        sha256(content).hexdigest(), applicant.certificate, at=office.clock()
+    )
+    return cades.assemble(
+        attributes,
+        browser.sign(attributes),
+        applicant.certificate,
+        applicant.chain,
+        timestamp=office.timestamp,
+    )
