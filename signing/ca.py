@@ -121,6 +121,7 @@ class Office:
         self._issuing = Issuer(profile, read_certificate(directory, "issuing"), issuing, "issuing")
         self._log_keys = read_log_keys(self._keyring, profile.origin)
         self._officers: dict[str, Officer] = {}
+        self._tsa: Authority | None = None
 
     @property
     def root_fingerprint(self) -> str:
@@ -140,14 +141,13 @@ class Office:
     @property
     def seal(self) -> Officer:
         """The office's electronic seal."""
+        self._renew_seal()
         return self._officers["seal"]
 
     def notary(self, notary_id: str) -> Officer:
         """Return a notary's signing identity. Raises OfficeError for an id the office lacks."""
-        try:
-            return self._officers[f"notary-{notary_id}"]
-        except KeyError:
-            raise OfficeError(f"this office has no notary {notary_id!r}") from None
+        self._renew_notary(self.notary_profile(notary_id))
+        return self._officers[f"notary-{notary_id}"]
 
     def notary_profile(self, notary_id: str) -> NotaryProfile:
         """Return a notary's names and licence. Raises OfficeError for an id the office lacks."""
@@ -158,14 +158,17 @@ class Office:
 
     @property
     def tsa(self) -> Authority:
-        """The time stamping authority. Its key signs for one year, then `refresh` renews it."""
+        """The time stamping authority. Its key signs for one year, then another takes its place."""
+        self._renew_unit()
         unit = self._officers["tsu"]
-        return Authority(unit.key, unit.certificate, unit.chain, clock=self.clock)
+        if self._tsa is None or self._tsa.certificate != unit.certificate:
+            self._tsa = Authority(unit.key, unit.certificate, unit.chain, clock=self.clock)
+        return self._tsa
 
     @property
     def responder(self) -> Responder:
         """The OCSP responder of the issuing authority."""
-        self._renew("ocsp", profiles.OCSP, "OCSP Responder")
+        self._renew_delegate()
         delegate = self._officers["ocsp"]
         return Responder(self.issuing, delegate.certificate, delegate.key, self._register)
 
@@ -242,18 +245,30 @@ class Office:
 
     def refresh(self) -> None:
         """Renew what is about to end: OCSP delegate, TSU key, officers, revocation lists."""
-        self._renew("seal", profiles.SEAL, f"{self.profile.name_zh} 电子印章")
-        self._renew("tsu", profiles.TIMESTAMP, "Time Stamping Unit")
-        self._renew("ocsp", profiles.OCSP, "OCSP Responder")
+        self._renew_seal()
+        self._renew_unit()
+        self._renew_delegate()
         for notary in self.profile.notaries:
-            name = f"notary-{notary.id}"
-            self._renew(name, profiles.NOTARY, f"{notary.name_zh} 公证员", serial=notary.licence)
+            self._renew_notary(notary)
         self._refresh_crls()
         write_private(
             self._directory / "trust.json",
             json.dumps(self.trust(), ensure_ascii=False, indent=2).encode(),
             exclusive=False,
         )
+
+    def _renew_seal(self) -> None:
+        self._renew("seal", profiles.SEAL, f"{self.profile.name_zh} 电子印章")
+
+    def _renew_unit(self) -> None:
+        self._renew("tsu", profiles.TIMESTAMP, "Time Stamping Unit")
+
+    def _renew_delegate(self) -> None:
+        self._renew("ocsp", profiles.OCSP, "OCSP Responder")
+
+    def _renew_notary(self, notary: NotaryProfile) -> None:
+        name, title = f"notary-{notary.id}", f"{notary.name_zh} 公证员"
+        self._renew(name, profiles.NOTARY, title, serial=notary.licence)
 
     def _renew(
         self,
