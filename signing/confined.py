@@ -1,9 +1,9 @@
 """Verify a stranger's file in a child process, under limits of time and memory.
 
 A parser may be made to loop, to swell, or to crash its interpreter; then the child dies and the
-report says "could not be checked", which is invalid. The request goes to the child's standard input
-as one JSON line (paths, texts and numbers) followed by the file's bytes; the report comes back on its
-standard output. `python -m signing.confined` is the child.
+report says "could not be checked", which is invalid. The request goes to the child as one JSON line
+(paths, texts and numbers) followed by the bytes of the file; the report comes back on standard
+output. `python -m signing.confined` is the child.
 """
 
 import json
