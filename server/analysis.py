@@ -6,6 +6,7 @@ callables. Whatever fails comes back as "unavailable" or nothing, never as an er
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,9 +17,11 @@ from server.identity.findings import DocumentReading, Finding, Side
 from server.identity.registry import PopulationRegistry, Query
 from server.identity.texts import render
 from server.media import Keyframe, KeyframeRefused, Sampler
+from server.media.sampler import DEADLINE
 from server.observe import logger
 from server.services.identity import Analysis, Snapshot
 
+_TRIES = 3
 _SIDES: Mapping[str, Side] = {"front": "front", "back": "back", "main": "passport"}
 
 
@@ -39,15 +42,17 @@ def analysis(
         return await analyst.compare(portrait, frames)
 
     async def snapshot(sid: str, role: str) -> Snapshot | None:
-        newest = keyframe(sid, role)
-        if newest is None:
-            return None
-        try:
-            picture = await sampler.decode_keyframe(newest.data)
-        except KeyframeRefused as error:
-            log.warning("a key frame did not decode", why=str(error))
-            return None
-        return Snapshot(at=newest.at, picture=picture, frame=newest.data)
+        for _ in range(_TRIES):  # a decoder that died or was late has been replaced by then
+            newest = keyframe(sid, role)
+            if newest is None:
+                return None
+            try:
+                picture = await sampler.decode_keyframe(newest.data)
+            except KeyframeRefused as error:
+                log.warning("a key frame did not decode", why=str(error))
+            else:
+                return Snapshot(at=newest.at, picture=picture, frame=newest.data)
+        return None
 
     async def ask_registry(
         query_id: str, name: str, number: str, portrait: bytes
@@ -67,3 +72,15 @@ def analysis(
         ask_registry=ask_registry,
         say=lambda finding, language: render(finding.text_key, finding.detail, language=language),
     )
+
+
+async def warm_sampler(sampler: Sampler) -> None:
+    """Start the decoding process before a notary waits for a picture: it takes seconds."""
+    nothing = b"\x10\x02\x00\x9d\x01\x2a\x10\x00\x10\x00" + bytes(20)  # a key frame's head, 16x16
+    for _ in range(_TRIES):
+        began = asyncio.get_running_loop().time()
+        try:
+            await sampler.decode_keyframe(nothing)
+        except KeyframeRefused:
+            if asyncio.get_running_loop().time() - began < DEADLINE:
+                return

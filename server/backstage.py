@@ -5,15 +5,17 @@ The second half of the composition root; `server.app` opens it and gives it what
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.log import Log
 from ledger.note import Checkpoint
-from server.analysis import analysis
+from server.analysis import analysis, warm_sampler
 from server.config import Config
 from server.domain.evidence import Gap
 from server.drawing import drawing
@@ -152,10 +154,12 @@ async def open_backstage(
         for sid in await services.archive.recover():
             logger("app").warning("a session was interrupted by the last stop", session=sid)
         tasks.start(journal.run(), name="journal", vital=True)
+        closing.callback(_take_threads_back)
         closing.callback(jobs.close)
         await jobs.launch(services.sealing)
         closing.push_async_callback(studio.close_all)
         tasks.start(_warm(analyst), name="warming the analyst")
+        tasks.start(warm_sampler(sampler), name="warming the sampler")
 
         async def check_context() -> dict[str, Any]:
             note = await ledger.checkpoint()
@@ -171,6 +175,11 @@ async def open_backstage(
             }
 
         yield Backstage(services, hub, studio, tasks, check_context)
+
+
+def _take_threads_back() -> None:
+    """Give the loop threads of its own again: DBOS lends it its pool and shuts that down."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
 
 
 async def _warm(analyst: Analyst) -> None:

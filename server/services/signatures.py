@@ -10,6 +10,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from cryptography import x509
@@ -102,10 +103,10 @@ class Signatures:
         _require_signable(session, act)
         assert session.key is not None  # _require_signable has refused otherwise
         if act == "document":
-            signing, attributes, drawn = await self._prepare_document(session, strokes)
+            signing, attributes, covered, drawn = await self._prepare_document(session, strokes)
         else:
             signing, attributes = await self._prepare_data(case, session, act)
-            drawn = None
+            covered, drawn = signing.content_sha256, None
         async with self._conduct.change(applicant, sid) as change:
             _require_signable(change.held, act)
             now = self._workplace.act(applicant.id)
@@ -129,7 +130,7 @@ class Signatures:
             "id": signing.id,
             "act": act,
             "content_url": f"/api/sessions/{sid}/signing/{signing.id}",
-            "content_sha256": signing.content_sha256,
+            "content_sha256": covered,
             "signed_attrs_b64": base64.b64encode(attributes).decode(),
         }
 
@@ -170,8 +171,10 @@ class Signatures:
         role_of(session, person)
         signing = _signing(session, signing_id)
         if signing.act == "document":
-            content = await self._documents.content(session)
-            return Content(content, "application/pdf", "document.pdf")
+            label = f"signing/{signing.id}"
+            kept = await self._workplace.get(case.id, signing.content, label=label)
+            pdf, hole = _unpacked(kept)
+            return Content(_covered(pdf, hole), "application/octet-stream", "document.signed-bytes")
         if signing.act == "manifest":
             label = f"manifest/{sid}"
         else:
@@ -202,7 +205,7 @@ class Signatures:
 
     async def _prepare_document(
         self, session: Session, strokes: Sequence[Any] | None
-    ) -> tuple[Signing, bytes, str]:
+    ) -> tuple[Signing, bytes, str, str]:
         pad, drawn = _pad(strokes)
         signing_id = self._workplace.new_id()
         pdf = await self._documents.content(session)
@@ -237,7 +240,8 @@ class Signatures:
             strokes_sha256=kept_pad.sha256,
             strokes=kept_pad.name,
         )
-        return signing, prepared.signed_attrs, kept_pad.sha256
+        covered = sha256(_covered(prepared.pdf_with_hole, prepared.hole)).hexdigest()
+        return signing, prepared.signed_attrs, covered, kept_pad.sha256
 
     async def _prepare_data(self, case: Case, session: Session, act: str) -> tuple[Signing, bytes]:
         signing_id = self._workplace.new_id()
@@ -281,16 +285,29 @@ class Signatures:
                 timestamp=self._office.timestamp,
             )
         kept = await self._workplace.get(case.id, signing.content, label=f"signing/{signing.id}")
-        size = int.from_bytes(kept[:4])
-        start, end = json.loads(kept[4 : 4 + size])
+        pdf, hole = _unpacked(kept)
         prepared = pades.Prepared(
             signed_attrs=attributes,
-            pdf_with_hole=kept[4 + size :],
-            hole=(start, end),
+            pdf_with_hole=pdf,
+            hole=hole,
             certificate=certificate,
             chain=tuple(chain),
         )
         return await asyncio.to_thread(pades.embed, prepared, signature, self._office)
+
+
+def _unpacked(kept: bytes) -> tuple[bytes, tuple[int, int]]:
+    """The prepared PDF and its hole, as `_prepare_document` packed them."""
+    size = int.from_bytes(kept[:4])
+    start, end = json.loads(kept[4 : 4 + size])
+    return kept[4 + size :], (start, end)
+
+
+def _covered(pdf: bytes, hole: tuple[int, int]) -> bytes:
+    """What the signature is over: the document as shown, then its signature field, without the
+    hole (ISO 32000 12.8.1, ByteRange)."""
+    start, end = hole
+    return pdf[:start] + pdf[end:]
 
 
 def _require_signable(session: Session, act: str) -> None:
