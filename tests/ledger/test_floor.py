@@ -53,9 +53,9 @@ def test_every_module_is_imported_with_the_server_s_libraries_blocked(
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("name", ["aiohttp", "cv2", "server"])
+@pytest.mark.parametrize("name", ["aiohttp", "server"])
 def test_the_block_works(name: str) -> None:
-    assert f"{name} is blocked" in load(name, ["pyhanko.sign"], ["server"]).stderr
+    assert f"{name} is blocked" in load(name, [], ["server"]).stderr
 
 
 def test_the_verifier_is_read_without_the_database() -> None:

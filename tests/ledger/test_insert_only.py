@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,14 +12,15 @@ from tests.ledger.house import Office, submission
 
 
 @pytest.fixture
-async def connection(office: Office) -> Iterator[sqlite3.Connection]:
+async def connection(office: Office) -> AsyncIterator[sqlite3.Connection]:
     async def timestamp(data: bytes) -> bytes:
         return b"token"
 
     office.timestamp = timestamp
     log = await office.open()
-    for number in range(260):
-        await log.append(submission(number))
+    async with asyncio.TaskGroup() as group:
+        for number in range(260):
+            group.create_task(log.append(submission(number)))
     await log.seal(5)
     await log.close()
     connection = sqlite3.connect(office.database)

@@ -19,7 +19,7 @@ from ledger.store import SqliteStore
 from tests.ledger import victim
 from tests.ledger.house import NOON, submission
 
-KILLS = 25
+KILLS = 21
 
 
 async def test_killed_again_and_again_it_loses_nothing(tmp_path: Path, keys: LogKeys) -> None:
@@ -38,7 +38,7 @@ async def test_killed_again_and_again_it_loses_nothing(tmp_path: Path, keys: Log
         process = context.Process(target=victim.run, args=(str(tmp_path), secret, start, theirs))
         process.start()
         theirs.close()
-        enough = chance.randrange(1, 60)
+        enough = chance.randrange(1, 40)
         killed = False
         try:
             while True:

@@ -1,6 +1,6 @@
 """A process that appends until it is killed, and says so after each acknowledgement.
 
-Started by test_kills through `multiprocessing`'s fork server, so that forty kills cost little.
+Started by test_kills through `multiprocessing`'s fork server, so that many kills cost little.
 """
 
 from __future__ import annotations
