@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +25,7 @@ from signing.certificates import Issuer, follow, milliseconds, moment
 from signing.errors import CertificateError, OfficeError, RevokedError
 
 _DER = serialization.Encoding.DER
+_LONGEST_LINE = 4096
 OCSP_LIFE_MS = 12 * 3_600_000
 
 
@@ -44,19 +46,26 @@ class Entry:
 class Register:
     """The append-only list of certificates issued and revoked: one JSON line each.
 
-    Several processes may hold the same file; a lock orders their writes, and each reads before it
-    answers, so that a revocation counts everywhere at once.
+    Several processes may hold the same file; a lock orders their writes, and each reads what was
+    added before it answers, so that a revocation counts everywhere at once. A last line without
+    its end was never acknowledged: a crash cut it off, and the next writer removes it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._turn = Lock()
+        self._read_to = 0
+        self._entries: list[Entry] = []
 
     def add(self, entry: Entry) -> None:
         """Append one entry, durably."""
         line = json.dumps(asdict(entry), sort_keys=True, separators=(",", ":")) + "\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            size = os.fstat(descriptor).st_size
+            tail = os.pread(descriptor, _LONGEST_LINE, max(0, size - _LONGEST_LINE))
+            os.ftruncate(descriptor, size - (len(tail) - tail.rfind(b"\n") - 1))
             os.write(descriptor, line.encode())
             os.fsync(descriptor)
         finally:
@@ -64,13 +73,21 @@ class Register:
 
     def entries(self) -> tuple[Entry, ...]:
         """Read all entries. Raises OfficeError if a line is damaged."""
-        try:
-            lines = self._path.read_text().splitlines()
-            return tuple(Entry(**json.loads(line)) for line in lines)
-        except FileNotFoundError:
-            return ()
-        except (ValueError, TypeError) as failure:
-            raise OfficeError(f"the register of certificates {self._path} is damaged") from failure
+        with self._turn:
+            try:
+                with self._path.open("rb") as file:
+                    file.seek(self._read_to)
+                    whole, _, _ = file.read().rpartition(b"\n")
+                added = [Entry(**json.loads(line)) for line in whole.splitlines()]
+            except FileNotFoundError:
+                return ()
+            except (ValueError, TypeError) as failure:
+                raise OfficeError(
+                    f"the register of certificates {self._path} is damaged; restore it"
+                ) from failure
+            self._entries += added
+            self._read_to += len(whole) + 1 if whole else 0
+            return tuple(self._entries)
 
     def issued(self, serial: int) -> bool:
         """Tell whether this serial number was ever issued."""

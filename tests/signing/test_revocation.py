@@ -167,6 +167,18 @@ def test_a_damaged_register_is_said_to_be_so(tmp_path: Path) -> None:
     assert register.issued(0x1F)
     assert not register.issued(0x1E)
     with (tmp_path / "register.jsonl").open("a") as file:
-        file.write('{"act":"iss')
+        file.write("not an entry\n")
     with pytest.raises(OfficeError, match="damaged"):
         register.entries()
+
+
+def test_a_line_a_crash_cut_off_is_removed(tmp_path: Path) -> None:
+    first, second = (Register(tmp_path / "register.jsonl") for _ in range(2))
+    first.add(Entry("issued", "1f", 1))
+    assert second.issued(0x1F)
+    with (tmp_path / "register.jsonl").open("a") as file:
+        file.write('{"act":"iss')
+    assert len(first.entries()) == len(second.entries()) == 1
+    second.add(Entry("revoked", "1f", 2, reason="keyCompromise"))
+    assert [entry.act for entry in first.entries()] == ["issued", "revoked"]
+    assert list(second.revoked()) == list(Register(tmp_path / "register.jsonl").revoked()) == [0x1F]
