@@ -40,7 +40,7 @@ class FreshOffice:
 
 
 @asynccontextmanager
-async def fresh_office(data: Path, *, deadline_s: float = 40) -> AsyncIterator[FreshOffice]:
+async def fresh_office(data: Path, *, deadline_s: float = 120) -> AsyncIterator[FreshOffice]:
     """Starts an office with its data in `data` and stops it afterwards.
 
     Raises OfficeDidNotStartError when it does not answer within `deadline_s` seconds.

@@ -118,7 +118,8 @@ async def play(
         now("approve")
         await approve(office, notary, approver, case)
         now("deliver")
-        yield Played(await delivery(applicant, case), applicant, approver)
+        delivered = await until_state(applicant, f"/api/cases/{case}", "DELIVERED")
+        yield Played(delivered, applicant, approver)
 
 
 async def apply(office: FreshOffice, applicant: Visitor, footage: Footage, today: date) -> str:
@@ -271,6 +272,7 @@ async def read_pages(stage: Stage) -> None:
 
 async def approve(office: FreshOffice, notary: Visitor, approver: Visitor, case: str) -> None:
     """The notary certifies the draft; somebody else looks at each claim and approves."""
+    await until_state(notary, f"/api/desk/cases/{case}", "SEALED")
     await notary.post(f"/api/desk/cases/{case}/draft")
     draft = await notary.get(f"/api/desk/cases/{case}/draft")
     await notary.post(
@@ -292,11 +294,15 @@ async def approve(office: FreshOffice, notary: Visitor, approver: Visitor, case:
     )
 
 
-async def delivery(applicant: Visitor, case: str, *, deadline_s: float = 20) -> Json:
-    """Waits until the certificate has reached the applicant."""
-    async with asyncio.timeout(deadline_s):
-        while True:
-            view = await applicant.get(f"/api/cases/{case}")
-            if view["state"] == "DELIVERED":
-                return view
-            await asyncio.sleep(0.1)
+async def until_state(visitor: Visitor, path: str, state: str, *, deadline_s: float = 60) -> Json:
+    """Waits until the case is in `state`. TimeoutError says where it stands instead."""
+    view: Json = {}
+    try:
+        async with asyncio.timeout(deadline_s):
+            while True:
+                view = await visitor.get(path)
+                if view["state"] == state:
+                    return view
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise TimeoutError(f"the case is {view.get('state')}, not {state}") from None
