@@ -34,7 +34,7 @@ from .egress import Egress
 from .evidence import OfferRefused, UnsupportedStack
 from .ingress import Ingress
 from .rtp import ABS_SEND_TIME, AUDIO_LEVEL, TWCC, is_rtcp
-from .sdp import checked_offer, our_codecs, our_extensions, preferences
+from .sdp import checked_offer, our_codecs, our_extensions
 
 AIORTC = "1.16."
 MAKE_TRANSCEIVER = "_RTCPeerConnection__createTransceiver"
@@ -78,6 +78,18 @@ def restrict_hosts(connection: RTCPeerConnection, hosts: Sequence[str] | None) -
         ice.get_component_candidates = candidates
 
 
+def _drop_empty(connection: RTCPeerConnection) -> None:
+    """Keeps empty datagrams, which anyone may send, from aiortc, whose reader they would end."""
+    ice: Any = connection.getTransceivers()[0].receiver.transport.transport._connection
+    queue = ice.data_received
+
+    def data_received(data: bytes, component: int) -> None:
+        if data:
+            queue(data, component)
+
+    ice.data_received = data_received
+
+
 class Plane(Protocol):
     """Who gets what a wire receives: the connection above it."""
 
@@ -92,7 +104,8 @@ class Plane(Protocol):
 class Wire:
     """One peer connection towards a browser: answers its offer, then moves packets.
 
-    `slots` are the pairs of audio and video Egress the viewer offered, in order.
+    `slots` are the pairs of audio and video Egress the viewer offered, in order. `peer` is aiortc's
+    connection, for who offers instead of answering (the load generator does).
     """
 
     def __init__(
@@ -106,40 +119,24 @@ class Wire:
         self._nominated: dict[int, Any] = {}
         self._protect: Callable[[bytes], bytes] | None = None
         self._protect_rtcp: Callable[[bytes], bytes] | None = None
-        self._peer = _Peer(self, draw)
-        self._peer.on("connectionstatechange", self._state_changed)
+        self.peer: RTCPeerConnection = _Peer(self, draw)
+        self.peer.on("connectionstatechange", self._state_changed)
 
     async def answer(self, offer: str) -> str:
         """Answers an SDP offer. Raises OfferRefused; afterwards close() is due in any case."""
         offer = checked_offer(offer)
         try:
-            await self._peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            await self.peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
             self._negotiate(stock_sdp.SessionDescription.parse(offer))
             self._name_slots()
-            restrict_hosts(self._peer, self._hosts)
-            await self._peer.setLocalDescription(await self._peer.createAnswer())
+            restrict_hosts(self.peer, self._hosts)
+            _drop_empty(self.peer)
+            await self.peer.setLocalDescription(await self.peer.createAnswer())
         except OfferRefused:
             raise
         except Exception as error:  # aiortc's parser raises anything
             raise OfferRefused(f"cannot answer this offer: {error}") from error
-        return str(self._peer.localDescription.sdp)
-
-    async def offer(self, *, slots: int) -> str:
-        """Offers as a browser does, a line of each kind out and slots in: for load, not rooms."""
-        for kind in ("audio", "video"):
-            self._peer.addTransceiver(kind, direction="sendonly")
-        for _ in range(slots):
-            for kind in ("audio", "video"):
-                self._peer.addTransceiver(kind, direction="recvonly")
-        for transceiver in self._peer.getTransceivers():
-            transceiver.setCodecPreferences(preferences(transceiver.kind))
-        restrict_hosts(self._peer, self._hosts)
-        await self._peer.setLocalDescription(await self._peer.createOffer())
-        return str(self._peer.localDescription.sdp)
-
-    async def accept(self, answer: str) -> None:
-        """Takes the answer to `offer`."""
-        await self._peer.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        return str(self.peer.localDescription.sdp)
 
     def send(self, data: bytes) -> None:
         """Sends one RTP packet; before the connection is up, nothing."""
@@ -155,7 +152,7 @@ class Wire:
 
     async def close(self) -> None:
         """Ends the connection; the browser is told."""
-        await self._peer.close()
+        await self.peer.close()
 
     def _negotiate(self, offer: Any) -> None:
         """Replaces what aiortc agreed to: VP8 and Opus only, our extensions, audio NACK, Opus FEC.
@@ -164,7 +161,7 @@ class Wire:
         process.
         """
         media = {line.rtp.muxId: line for line in offer.media}
-        for transceiver in self._peer.getTransceivers():
+        for transceiver in self.peer.getTransceivers():
             line = media[transceiver.mid]
             codecs = stock.find_common_codecs(our_codecs(transceiver.kind), line.rtp.codecs)
             plain = [codec for codec in codecs if not is_rtx(codec)][:1]
@@ -187,7 +184,7 @@ class Wire:
         Equal msid lines make Chrome refuse, and one stream per slot is what keeps lip-sync.
         """
         slots: dict[str, list[Any]] = {"audio": [], "video": []}
-        for transceiver in self._peer.getTransceivers():
+        for transceiver in self.peer.getTransceivers():
             if transceiver._offerDirection == "sendonly":
                 transceiver.direction = "sendonly"
                 number = len(slots[transceiver.kind])
@@ -198,7 +195,7 @@ class Wire:
         self.slots = list(zip(slots["audio"], slots["video"], strict=False))
 
     def _state_changed(self) -> None:
-        if self._peer.connectionState in ("failed", "closed"):
+        if self.peer.connectionState in ("failed", "closed"):
             self._plane.on_closed()
 
     def _install(self, dtls: Any) -> None:

@@ -3,10 +3,9 @@
 import copy
 import re
 
-from aiortc.codecs import CODECS, get_capabilities, is_rtx
+from aiortc.codecs import CODECS, is_rtx
 from aiortc.rtcrtpparameters import (
     RTCRtcpFeedback,
-    RTCRtpCodecCapability,
     RTCRtpCodecParameters,
     RTCRtpHeaderExtensionParameters,
 )
@@ -33,11 +32,6 @@ def our_codecs(kind: str) -> list[RTCRtpCodecParameters]:
         else:
             codec.rtcpFeedback.append(RTCRtcpFeedback(type="ccm", parameter="fir"))
     return codecs
-
-
-def preferences(kind: str) -> list[RTCRtpCodecCapability]:
-    """The same for an offer of our own."""
-    return [c for c in get_capabilities(kind).codecs if c.mimeType.lower() in OURS]
 
 
 def our_extensions(kind: str) -> list[RTCRtpHeaderExtensionParameters]:

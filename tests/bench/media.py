@@ -28,7 +28,17 @@ from typing import Any
 import aiohttp
 import numpy as np
 from aiohttp import web
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.codecs import get_capabilities
+from aiortc.contrib.media import MediaRecorder, MediaRelay
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from server.media import Room
+from server.media.connection import Connection
+from server.media.hooks import restrict_hosts
+from server.media.ingress import Ingress
+from server.media.rtp import HEADER
+from server.rehearsal.peer import encode_clip
 from tests.bench import Row
 
 TITLE = "media: two parties forwarded and recorded"
@@ -133,10 +143,6 @@ Join = Callable[[str, str, str], Awaitable[str]]
 
 def ours(directory: pathlib.Path) -> Join:
     """Rooms as the product makes them, encrypting with AES-256-GCM."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    from server.media import Room
-
     cipher = AESGCM(bytes(32))
     rooms: dict[str, Room] = {}
 
@@ -161,16 +167,6 @@ def ours(directory: pathlib.Path) -> Join:
 
 def stock(directory: pathlib.Path) -> Join:
     """The same with aiortc's own parts: relay to the other, record to MP4."""
-    from aiortc import (
-        RTCBundlePolicy,
-        RTCConfiguration,
-        RTCPeerConnection,
-        RTCSessionDescription,
-    )
-    from aiortc.contrib.media import MediaRecorder, MediaRelay
-
-    from server.media.hooks import restrict_hosts
-
     relay = MediaRelay()
     rooms: dict[str, dict[str, dict[str, Any]]] = {}
     kept: list[Any] = []
@@ -226,8 +222,6 @@ class Footage:
 
 def footage(size: str) -> Footage:
     """Two seconds of moving pictures, as WebRTC packetises them (RFC 7741)."""
-    from server.rehearsal.peer import encode_clip
-
     width, height, bitrate = SIZES[size]
     y, x = np.mgrid[0:height, 0:width].astype(np.int32)
     pictures = (
@@ -249,9 +243,6 @@ class Client:
     """One party: feeds its tracks, counts what it gets."""
 
     def __init__(self, shown: Footage) -> None:
-        from server.media.connection import Connection
-        from server.media.ingress import Ingress
-
         self.frames = 0
         self.connection = Connection(
             hosts=LOOPBACK,
@@ -274,9 +265,19 @@ class Client:
         """PLIs of ourselves to ourselves; the footage has a key frame each second."""
 
     async def join(self, http: aiohttp.ClientSession, url: str) -> None:
-        wire = self.connection.wire
-        async with http.post(url, data=await wire.offer(slots=1)) as response:
-            await wire.accept(await response.text())
+        peer = self.connection.wire.peer
+        for direction in ("sendonly", "recvonly"):
+            for kind in ("audio", "video"):
+                peer.addTransceiver(kind, direction=direction)
+        for transceiver in peer.getTransceivers():
+            wanted = ("audio/opus", "video/vp8", "video/rtx")
+            known = get_capabilities(transceiver.kind).codecs
+            transceiver.setCodecPreferences([c for c in known if c.mimeType.lower() in wanted])
+        restrict_hosts(peer, LOOPBACK)
+        await peer.setLocalDescription(await peer.createOffer())
+        async with http.post(url, data=peer.localDescription.sdp) as response:
+            answer = await response.text()
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         async with asyncio.timeout(30):
             await self._up.wait()
         now = self._began = time.monotonic()
@@ -310,8 +311,6 @@ class Client:
         self.connection.tick(now)
 
     def _packet(self, kind: str, ts: int, payload: bytes, marker: bool, now: float) -> None:
-        from server.media.rtp import HEADER
-
         track = self._tracks[kind]
         seq = self._seq[kind] = (self._seq[kind] + 1) & 0xFFFF
         header = HEADER.pack(0x80, marker << 7 | 96, seq, ts & 0xFFFFFFFF, track.ssrc or 0)
