@@ -1,27 +1,22 @@
 """Documents in a picture: find the card, lay it flat, cut the portrait out, read the fields.
 
-Works on an upload and on a raw video frame alike. What is printed is parsed by resident_id.py and
-mrz.py; this module owns geometry and the findings about what could not be seen.
+Works on an upload and on a raw video frame alike. outline.py finds the card, resident_id.py and
+mrz.py parse what is printed; this module puts them together and says what could not be seen.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
-from server.identity import faces, mrz, picture, quality, resident_id
+from server.identity import faces, mrz, outline, picture, quality, resident_id
 from server.identity.consistency import judge
 from server.identity.findings import DocumentReading, Field, Finding, Level, Quality, Side
 from server.identity.models import Models
 from server.identity.ocr import Line, Reader
+from server.identity.outline import Quad
 from server.identity.picture import Image
 
-Quad = tuple[tuple[float, float], ...]
-
-WIDTH = 1100  # px of a rectified card: the number's digits are then some 30 px high
-_ID1, _TD3 = 85.60 / 53.98, 125.0 / 88.0  # ISO/IEC 7810
-_LOOK = 640
 _LARGEST = 1600
 
 
@@ -34,27 +29,32 @@ def read_document(
     word of the document in it, reads the whole picture, as for a scan that fills the frame.
     """
     image = _within(picture.decode(data), _LARGEST)
-    height, width = image.shape[:2]
-    whole = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
-    best: DocumentReading | None = None
-    for quad in (*find_quads(image, side)[:2], whole):
-        flat = image if quad is whole else rectify(image, quad)
-        for turned in _upright(models, flat, side, turn=quad is not whole):
-            lines = reader.lines(turned)
-            kind, fields = _fields(lines, side, today=today)
-            if kind == "unknown":
-                continue
-            reading = _reading(models, turned, lines, side, kind, fields, at=at, quad=quad)
-            if best is None or _legible(reading) > _legible(best):
-                best = reading
-            if _complete(best):
-                break
-        if best is not None and _complete(best):
-            break
+    best = _look(reader, models, image, side, at=at, today=today)
     if best is None:
         return _nothing(image, side, at)
     judged = judge(best.fields, crop=best.crop or b"", today=today, at=at)
     return replace(best, findings=(*judged, *best.findings))
+
+
+def _look(
+    reader: Reader, models: Models | None, image: Image, side: Side, *, at: int, today: date
+) -> DocumentReading | None:
+    """The best reading among the outlines and the whole picture; None when none makes sense."""
+    best: DocumentReading | None = None
+    for quad in (*outline.find_quads(image, side)[:2], ()):
+        flat = outline.rectify(image, quad) if quad else image
+        if models is not None and side != "back":
+            flat = _upright(models, flat)
+        lines = reader.lines(flat)
+        kind, fields = _fields(lines, side, today=today)
+        if kind == "unknown":
+            continue
+        reading = _reading(models, flat, lines, side, kind, fields, at=at, quad=quad)
+        if best is None or _legible(reading) > _legible(best):
+            best = reading
+        if _complete(best):
+            break
+    return best
 
 
 def agree(first: DocumentReading, second: DocumentReading) -> DocumentReading:
@@ -90,92 +90,6 @@ def _settled(one: Field, two: Field) -> Field:
     return Field(value="", check="unread", confidence=0.0, note="note.frames_differ")
 
 
-def find_quads(image: Image, side: Side) -> list[Quad]:
-    """Finds outlines of cards, likeliest first: four corners in pixels, clockwise from top left."""
-    import cv2
-    import numpy as np
-
-    height, width = image.shape[:2]
-    scale = min(1.0, _LOOK / max(height, width))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    area = small.shape[0] * small.shape[1]
-    found: list[tuple[float, Any]] = []
-    for channel in cv2.split(cv2.cvtColor(small, cv2.COLOR_BGR2LAB)):
-        low, high = int(channel.min()), int(channel.max())
-        stretched = ((channel.astype(np.float32) - low) * (255 / max(1, high - low))).astype(
-            np.uint8
-        )
-        smooth = cv2.GaussianBlur(stretched, (5, 5), 0)
-        for mask in _masks(smooth):
-            contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-            for contour in contours:
-                hull = cv2.convexHull(contour)
-                covered = cv2.contourArea(hull)
-                if not 0.05 * area < covered < 0.97 * area:
-                    continue
-                corners = cv2.approxPolyDP(hull, 0.025 * cv2.arcLength(hull, True), True)
-                if len(corners) != 4:
-                    continue
-                quad = _clockwise(corners[:, 0].astype(np.float32))
-                fit = _fit(quad, side)
-                if fit > 0:
-                    found.append((fit * covered, quad / scale))
-    found.sort(key=lambda item: -item[0])
-    distinct: list[Any] = []
-    for _, quad in found:
-        if all(np.abs(quad - other).max() > 0.06 * width for other in distinct):
-            distinct.append(quad)
-    return [tuple((float(x), float(y)) for x, y in quad) for quad in distinct]
-
-
-def rectify(image: Image, quad: Quad) -> Image:
-    """Lays a quadrilateral flat, WIDTH px wide, in the proportions of the nearer card format."""
-    import cv2
-    import numpy as np
-
-    source = np.array(quad, np.float32)
-    ratio = _TD3 if _ratio(source) < (_ID1 + _TD3) / 2 else _ID1
-    width, height = WIDTH, round(WIDTH / ratio)
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, target)
-    return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_CUBIC)
-
-
-def _masks(channel: Image) -> list[Image]:
-    import cv2
-    import numpy as np
-
-    kernel = np.ones((3, 3), np.uint8)
-    return [
-        cv2.dilate(cv2.Canny(channel, 20, 60), kernel),
-        cv2.dilate(cv2.Canny(channel, 50, 150), kernel),
-        cv2.threshold(channel, 0, 255, cv2.THRESH_OTSU)[1],
-        cv2.threshold(channel, 0, 255, cv2.THRESH_OTSU | cv2.THRESH_BINARY_INV)[1],
-    ]
-
-
-def _clockwise(corners: Any) -> Any:
-    import numpy as np
-
-    centre = corners.mean(axis=0)
-    angles = np.arctan2(corners[:, 1] - centre[1], corners[:, 0] - centre[0])
-    ordered = corners[np.argsort(angles)]
-    return np.roll(ordered, -int(np.argmin(ordered.sum(axis=1))), axis=0)
-
-
-def _ratio(quad: Any) -> float:
-    import numpy as np
-
-    sides = [float(np.linalg.norm(quad[i] - quad[(i + 1) % 4])) for i in range(4)]
-    return (sides[0] + sides[2]) / max(1.0, sides[1] + sides[3])
-
-
-def _fit(quad: Any, side: Side) -> float:
-    """1 for the wanted proportions, falling to 0 at 30 % off; perspective explains less."""
-    wanted = _TD3 if side == "passport" else _ID1
-    return max(0.0, 1.0 - abs(_ratio(quad) / wanted - 1.0) / 0.3)
-
-
 def _within(image: Image, longest: int) -> Image:
     import cv2
 
@@ -185,19 +99,20 @@ def _within(image: Image, longest: int) -> Image:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _upright(models: Models | None, flat: Image, side: Side, *, turn: bool) -> list[Image]:
-    """The picture, and upside down when a face says so or nothing can say."""
+def _upright(models: Models, image: Image) -> Image:
+    """The picture turned by quarters until its face stands upright.
+
+    The text reader copes with lines on their side, so only the face tells how a card lies.
+    """
     import cv2
 
-    if not turn:
-        return [flat]
-    over = cv2.rotate(flat, cv2.ROTATE_180)
-    if models is not None and side != "back":
-        ahead, behind = (faces.detect(models, image, longest=480) for image in (flat, over))
-        if ahead or behind:
-            score = max((face.score for face in ahead), default=0.0)
-            return [flat] if score >= max((f.score for f in behind), default=0.0) else [over]
-    return [flat]
+    turns = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+    pictures = [image, *(cv2.rotate(image, turn) for turn in turns)]
+    return max(pictures, key=lambda turned: _face_score(models, turned))
+
+
+def _face_score(models: Models, image: Image) -> float:
+    return max((face.score for face in faces.detect(models, image, longest=480)), default=0.0)
 
 
 def _fields(lines: list[Line], side: Side, *, today: date) -> tuple[str, dict[str, Field]]:
@@ -234,13 +149,8 @@ def _reading(
     at: int,
     quad: Quad,
 ) -> DocumentReading:
-    import cv2
-    import numpy as np
-
-    corners = np.array(quad, np.float32)
-    across = max(1, int(np.linalg.norm(corners[0] - corners[1])))
-    size = {"width": across, "height": int(cv2.contourArea(corners)) // across}
-    measured = replace(quality.measure(flat), **size)
+    measured = quality.measure(flat)
+    measured = outline.sized(measured, quad) if quad else measured
     crop, portrait = picture.encode(flat), None
     findings = list(_seen(measured, crop, at))
     if side != "back":
@@ -271,45 +181,39 @@ def _portrait(models: Models | None, flat: Image, lines: list[Line]) -> bytes | 
 def _seen(measured: Quality, crop: bytes, at: int) -> list[Finding]:
     """What the person holding the document could do to show it better."""
     shortfalls = (
-        ("document.too_small", measured.width, quality.CARD_WIDTH),
         ("document.dark", measured.light, quality.CARD_LIGHT),
+        ("document.too_small", measured.width, quality.CARD_WIDTH),
         ("document.blurred", measured.sharpness, quality.CARD_SHARPNESS),
     )
     return [
-        _finding("attention", key, at, crop=crop, score=score, threshold=threshold)
+        _short(key, score, threshold, crop, at)
         for key, score, threshold in shortfalls
         if score < threshold
     ]
 
 
 def _nothing(image: Image, side: Side, at: int) -> DocumentReading:
-    """The reading of a picture in which no document could be read, with advice why not."""
+    """The reading of a picture in which nothing could be read, with the likeliest advice."""
     measured = quality.measure(image)
     crop = picture.encode(_within(image, 640))
-    key = "document.dark" if measured.light < quality.CARD_LIGHT else "document.not_found"
-    score, threshold = (measured.light, quality.CARD_LIGHT) if key == "document.dark" else (0, 1)
-    finding = _finding("attention", key, at, crop=crop, score=score, threshold=threshold)
+    said = [_finding("attention", "document.not_found", at, crop=crop)]
+    if measured.light < quality.CARD_LIGHT:
+        said.insert(0, _short("document.dark", measured.light, quality.CARD_LIGHT, crop, at))
+    elif measured.sharpness < quality.FRAME_SHARPNESS:
+        score = measured.sharpness
+        said.insert(0, _short("document.blurred", score, quality.FRAME_SHARPNESS, crop, at))
     return DocumentReading(
         kind="unknown", side=side, fields={}, portrait=None, crop=crop, quality=measured,
-        findings=(finding,),
+        findings=tuple(said),
     )  # fmt: skip
 
 
-def _finding(
-    level: Level,
-    text_key: str,
-    at: int,
-    *,
-    crop: bytes,
-    score: float | None = None,
-    threshold: float | None = None,
-) -> Finding:
+def _short(text_key: str, score: float, threshold: float, crop: bytes, at: int) -> Finding:
+    finding = _finding("attention", text_key, at, crop=crop)
+    return replace(finding, score=round(float(score), 1), threshold=float(threshold))
+
+
+def _finding(level: Level, text_key: str, at: int, *, crop: bytes) -> Finding:
     return Finding(
-        kind="document",
-        level=level,
-        text_key=text_key,
-        at=at,
-        score=None if score is None else round(float(score), 1),
-        threshold=threshold,
-        evidence={"document": crop},
+        kind="document", level=level, text_key=text_key, at=at, evidence={"document": crop}
     )

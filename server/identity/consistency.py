@@ -27,6 +27,9 @@ def judge(fields: Mapping[str, Field], *, crop: bytes, today: date, at: int) -> 
     if any(_failed(fields.get(name)) for name in ("composite", "personal_number")):
         said.append(("problem", "document.zone_check", {"field": "composite"}))
     said.extend(_period(fields, today))
+    repaired = sorted(name for name, field in fields.items() if field.note == "note.repaired")
+    if repaired:
+        said.append(("attention", "document.repaired", {"fields": ", ".join(repaired)}))
     unread = sorted(name for name, field in fields.items() if field.check == "unread")
     if unread:
         said.append(("attention", "document.unread", {"fields": ", ".join(unread)}))

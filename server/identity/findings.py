@@ -82,4 +82,5 @@ class DocumentReading:
     quality: Quality | None
     findings: tuple[Finding, ...]
     quad: tuple[tuple[float, float], ...] = ()
-    """The document's corners in the picture, pixels, clockwise from top left; empty: not found."""
+    """The document's corners in the picture, pixels, clockwise from top left; empty when the whole
+    picture was read."""

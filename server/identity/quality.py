@@ -10,9 +10,10 @@ from server.identity.picture import Image
 FACE_LIGHT = 80.0  # 90th percentile of luma; the mean would call dark skin dark
 FACE_SHARPNESS = 12.0
 FACE_WIDTH = 64
-CARD_LIGHT = 90.0
-CARD_SHARPNESS = 60.0
-CARD_WIDTH = 330  # below this the number's digits are some 7 px high
+CARD_LIGHT = 70.0
+CARD_SHARPNESS = 180.0
+FRAME_SHARPNESS = 60.0  # of a whole picture
+CARD_WIDTH = 260  # below this the number's digits are some 7 px high
 
 
 def measure(image: Image) -> Quality:

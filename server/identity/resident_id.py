@@ -39,7 +39,8 @@ def front(lines: Sequence[Line]) -> dict[str, Field]:
         ):
             found = re.search(pattern, line.text)
             if found and not fields[name].value:
-                fields[name] = Field(value=found[1], check="none", confidence=line.confidence)
+                value = found[1].replace("漢", "汉")  # the reader sees both forms of one word
+                fields[name] = Field(value=value, check="none", confidence=line.confidence)
         if (born := _BIRTH.search(line.text)) and not fields["birth"].value:
             value = f"{born[1]}-{int(born[2]):02d}-{int(born[3]):02d}"
             fields["birth"] = Field(value=value, check="none", confidence=line.confidence)

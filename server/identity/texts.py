@@ -107,6 +107,11 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "没读出来：{fields}。请看原件，或再拍一次。",
         "Not read: {fields}. Please look at the document or take it again.",
     ),
+    (
+        "document.repaired",
+        "按校验位更正过形近字：{fields}。请对照原件。",
+        "Look-alike characters were corrected by the check digit: {fields}; please compare.",
+    ),
     ("document.expired", "证件已过有效期（{value}）。", "The document expired on {value}."),
     (
         "document.not_yet_valid",

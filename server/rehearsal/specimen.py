@@ -161,9 +161,15 @@ def _guilloche(canvas: Pillow.Image, ink: tuple[int, int, int]) -> None:
 def _spaced(
     pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, *, size: int, pitch: float
 ) -> None:
+    """Writes at a fixed pitch, as both documents' numbers are; I gets the bars OCR-B gives it."""
     font = _font(size)
     for index, character in enumerate(text):
-        pen.text((at[0] + index * pitch, at[1]), character, font=font, fill=_INK)
+        middle = at[0] + (index + 0.5) * pitch
+        pen.text((middle, at[1] + size), character, font=font, fill=_INK, anchor="ms")
+        if character == "I":
+            for height in (0.73, 0.03):
+                y = at[1] + size * (1 - height)
+                pen.line((middle - 0.2 * size, y, middle + 0.2 * size, y), fill=_INK, width=4)
 
 
 def _portrait(portrait: Image, size: tuple[int, int]) -> Image:

@@ -1,0 +1,84 @@
+"""GB 11643 numbers: the standard's own examples, and every wrong digit."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.identity import cn_id
+from server.identity.consistency import judge
+from server.identity.findings import Field
+
+
+@pytest.mark.parametrize("number", ["11010519491231002X", "440524188001010014"])
+def test_the_examples_of_the_standard_add_up(number: str) -> None:
+    assert cn_id.adds_up(number)
+
+
+@given(st.from_regex(r"[0-9]{17}", fullmatch=True), st.integers(0, 17), st.integers(1, 9))
+def test_any_single_wrong_digit_is_noticed(first: str, place: int, off: int) -> None:
+    number = first + cn_id.check_character(first)
+    assert cn_id.adds_up(number)
+    old = 10 if number[place] == "X" else int(number[place])
+    wrong = number[:place] + str((old + off) % 10) + number[place + 1 :]
+    assert wrong == number or not cn_id.adds_up(wrong)
+
+
+@given(st.from_regex(r"[0-9]{17}", fullmatch=True), st.integers(0, 15))
+def test_any_two_neighbours_swapped_are_noticed(first: str, place: int) -> None:
+    number = first + cn_id.check_character(first)
+    swapped = number[:place] + number[place + 1] + number[place] + number[place + 2 :]
+    assert swapped == number or not cn_id.adds_up(swapped)
+
+
+def test_facts() -> None:
+    facts = cn_id.facts("11010519491231002X")
+    assert facts == cn_id.NumberFacts("110105", date(1949, 12, 31), "女")
+    assert cn_id.facts("110105194913310021") is None
+    assert cn_id.facts("x") is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "today", "expected"),
+    [
+        ("2019-03-04", "2039-03-04", date(2039, 3, 4), True),
+        ("2019-03-04", "2039-03-04", date(2039, 3, 5), False),
+        ("2019-03-04", "长期", date(2090, 1, 1), True),
+        ("2019-03-04", "长期", date(2019, 3, 3), False),
+        ("", "2039-03-04", date(2026, 1, 1), None),
+        ("2019-03-04", "?", date(2026, 1, 1), None),
+    ],
+)
+def test_validity(start: str, end: str, today: date, expected: bool | None) -> None:
+    assert cn_id.in_validity(start, end, today=today) is expected
+
+
+@pytest.mark.parametrize(
+    ("birth", "start", "end", "expected"),
+    [
+        (date(2012, 1, 1), date(2020, 5, 1), "2025-05-01", True),
+        (date(2004, 1, 1), date(2022, 5, 1), "2032-05-01", True),
+        (date(1988, 8, 8), date(2019, 3, 4), "2039-03-04", True),
+        (date(1988, 8, 8), date(2019, 3, 4), "2029-03-04", False),
+        (date(1960, 8, 8), date(2019, 3, 4), "长期", True),
+        (date(2000, 8, 8), date(2019, 3, 4), "长期", False),
+    ],
+)
+def test_age_classes(birth: date, start: date, end: str, expected: bool) -> None:
+    assert cn_id.period_fits_age(birth, start, end) is expected
+
+
+def test_an_expired_document_is_a_problem() -> None:
+    def field(value: str) -> Field:
+        return Field(value=value, check="ok", confidence=1.0)
+
+    fields = {"valid_from": field("2015-01-01"), "valid_to": field("2025-01-01")}
+    today = date(2026, 1, 1)
+    (finding,) = judge(fields, crop=b"", today=today, at=1)
+    assert (finding.level, finding.text_key) == ("problem", "document.expired")
+    fields = {"valid_from": field("2027-01-01"), "valid_to": field("长期")}
+    (finding,) = judge(fields, crop=b"", today=today, at=1)
+    assert finding.text_key == "document.not_yet_valid"
