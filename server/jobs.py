@@ -9,8 +9,10 @@ the next start under the next attempt's id, because the case's own state says th
 DBOS takes seconds to import, so that happens in `launch`; it keeps one instance per process.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,10 +85,13 @@ class Jobs:
         await handle.get_result()
 
     def close(self) -> None:
-        """Stop; what is unfinished goes on at the next start."""
+        """Stop (within the event loop); what is unfinished goes on at the next start."""
         if self._dbos is not None:
             self._dbos.destroy(destroy_registry=True)
             self._dbos = self._work = None
+            # DBOS made its own pool the loop's, and has now shut it down; others still need one
+            pool = ThreadPoolExecutor(thread_name_prefix="farseal")
+            asyncio.get_running_loop().set_default_executor(pool)
 
     def _flow(self, name: str, *steps: Callable[[str], Awaitable[None]]) -> Any:
         decorate = self._dbos.step

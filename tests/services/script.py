@@ -5,6 +5,7 @@ process. Nothing is remembered here but the browser's key.
 """
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,9 +66,8 @@ class Play:
         for key, value in FORM.items():
             told = await intake.fill(WANG, self.case, field=key, value=value)
             assert told["problems"] == {}, told
-        await intake.add_paper(
-            WANG, self.case, kind="identity", name="card.jpg", media_type="image/jpeg", content=b"x"
-        )
+        card = {"kind": "identity", "name": "card.jpg", "media_type": "image/jpeg"}
+        await intake.add_paper(WANG, self.case, content=b"x", **card)
         await intake.submit(WANG, self.case, language="zh-CN")
 
     async def accept(self) -> None:
@@ -100,7 +100,7 @@ class Play:
         await self.accept()
         await self.prepare()
 
-    # -- the session ---------------------------------------------------------------------------------
+    # -- the session -------------------------------------------------------------------------------
 
     async def open(self) -> None:
         view = await self.stage.services.ceremony.open(LIN, self.case, language="zh-CN")
@@ -211,14 +211,13 @@ class Play:
         pem = request.public_bytes(serialization.Encoding.PEM).decode()
         await self.stage.services.signatures.key(WANG, self.sid, csr_pem=pem)
 
-    async def sign(self, act: str) -> None:
+    async def sign(self, act: str, *, before_signing: Callable[[], None] = lambda: None) -> None:
         signatures = self.stage.services.signatures
-        strokes = [
-            [{"x": 0.1, "y": 0.2, "t": 0, "p": 0.5}, {"x": 0.5, "y": 0.6, "t": 80.5, "p": 0.7}]
-        ]
+        hand = [{"x": 0.1, "y": 0.2, "t": 0, "p": 0.5}, {"x": 0.5, "y": 0.6, "t": 80.5, "p": 0.7}]
         prepared = await signatures.prepare(
-            WANG, self.sid, act=act, strokes=strokes if act == "document" else None
+            WANG, self.sid, act=act, strokes=[hand] if act == "document" else None
         )
+        before_signing()
         attributes = base64.b64decode(prepared["signed_attrs_b64"])
         r, s = decode_dss_signature(self.key.sign(attributes, ec.ECDSA(hashes.SHA256())))
         raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -252,7 +251,7 @@ class Play:
     async def view(self) -> dict[str, Any]:
         return await self.stage.services.ceremony.view(LIN, self.sid, language="zh-CN")
 
-    # -- after -----------------------------------------------------------------------------------------
+    # -- after -------------------------------------------------------------------------------------
 
     async def certify(self) -> None:
         approval = self.stage.services.approval

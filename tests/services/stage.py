@@ -7,16 +7,20 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ledger.log import Log
 from ledger.store import SqliteStore
 from server.documents import missing_glyphs, page_images, render_certificate, render_document, serif
+from server.domain.errors import DomainError
 from server.domain.evidence import Segment
+from server.domain.rules import load_packs
 from server.identity.findings import DocumentReading, Field, Finding
 from server.identity.words import fingerprint_words, opening_words
+from server.jobs import Jobs
 from server.journal import Journal
 from server.services.assemble import Drawing, Services, assemble, open_files
 from server.services.identity import Analysis, Snapshot
@@ -39,6 +43,7 @@ PROFILE = OfficeProfile(
     demo=True,
     notaries=(NotaryProfile("notary", "林望舒", "Lin Wangshu", "D0000001"),),
 )
+GRACE_MS = 600_000  # a busy machine starts a process slowly; the rule pack says 60 s
 PICTURE = b"\x89PNG a picture of something"
 
 
@@ -132,9 +137,11 @@ async def open_stage(
     *,
     passed: Callable[[str], None] = lambda _name: None,
     taken: Sequence[Segment] = (),
+    jobs: Jobs | None = None,
 ) -> AsyncIterator[Stage]:
     """Open the office in a directory (again)."""
-    clock, eyes, jobs = StageClock(), Eyes(), []
+    clock, eyes = StageClock(), Eyes()
+    waiting: list[tuple[str, str]] = []
     async with AsyncExitStack() as closing:
         office = open_office(directory / "office", PROFILE, Secret(SECRET), clock=clock)
         database = Database(directory / "farseal.db")
@@ -145,8 +152,6 @@ async def open_stage(
         (directory / "ledger").mkdir(exist_ok=True)
 
         async def timestamp(data: bytes) -> bytes:
-            from hashlib import sha256
-
             return office.timestamp(sha256(data).digest())
 
         log = await Log.open(
@@ -167,13 +172,11 @@ async def open_stage(
         )
         journal = Journal(Outbox(database), log, clock=clock)
 
-        async def start(kind: str, about: str) -> None:
-            jobs.append((kind, about))
+        async def remember(kind: str, about: str) -> None:
+            waiting.append((kind, about))
 
         async def confirm_totp(staff: str, code: str) -> None:
             if code != "000000":
-                from server.domain.errors import DomainError
-
                 raise DomainError("totp-wrong")
 
         async def recover_takes(sid: str, cipher: Cipher) -> Sequence[Segment]:
@@ -202,11 +205,14 @@ async def open_stage(
             fingerprint=fingerprint_words,
             presence=lambda _sid: {},
             confirm_totp=confirm_totp,
-            start=start,
+            start=jobs.start if jobs else remember,
             recover_takes=recover_takes,
+            packs={key: replace(pack, grace_ms=GRACE_MS) for key, pack in load_packs().items()},
             passed=passed,
         )
-        yield Stage(directory, services, journal, log, office, database, clock, eyes, jobs)
+        if jobs is not None:
+            closing.callback(jobs.close)
+        yield Stage(directory, services, journal, log, office, database, clock, eyes, waiting)
 
 
 HAND = {

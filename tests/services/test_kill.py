@@ -1,0 +1,76 @@
+"""kill -9 at the worst moments of one case: same case, same number, one signature, one file."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+from stage import open_stage
+
+from ledger.entry import Leaf
+
+DRIVER = Path(__file__).with_name("driver.py")
+DEATHS = (
+    "step-2",
+    "step-5",
+    "step-7",
+    "number-allocated",
+    "certificate-stored",
+)
+
+
+async def run(directory: Path, point: str = "") -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(DRIVER), str(directory), point),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, printed.decode()
+
+
+async def test_a_case_survives_every_death(tmp_path):
+    known: dict[str, set[str]] = {"case": set(), "number": set(), "pdf": set()}
+    acknowledged: dict[str, int] = {}
+    for point in DEATHS:
+        code, printed = await run(tmp_path, point)
+        assert code == -signal.SIGKILL, f"{point}: {printed}"
+        async with open_stage(tmp_path) as stage:
+            (case,) = await stage.services.workplace.files.cases()
+            known["case"].add(case.id)
+            if case.certificate is not None:
+                known["number"].add(case.certificate.number)
+                row = await stage.services.workplace.registers.certificate(case.certificate.intent)
+                known["pdf"] |= {row.sha256} if row else set()
+            events = await stage.services.workplace.outbox.of_case(case.id)
+            now = {event.id: event.index for event in events if event.index is not None}
+            assert acknowledged.items() <= now.items(), f"{point}: an anchored event is gone"
+            acknowledged = now
+
+    code, printed = await run(tmp_path)
+    assert code == 0, printed
+
+    async with open_stage(tmp_path) as stage:
+        workplace = stage.services.workplace
+        (case,) = await workplace.files.cases()
+        assert case.state == "DELIVERED"
+        assert case.certificate is not None
+        assert known["case"] == {case.id}
+        assert known["number"] == {case.certificate.number}
+        assert known["pdf"] == {case.certificate.pdf_sha256}
+        assert len(await workplace.registers.all()) == 1
+        register = [
+            Leaf.parse(leaf).body for _, leaf in await stage.log.chain(workplace.office.register)
+        ]
+        kinds = [body["kind"] for body in register]
+        assert kinds.count("act-intended") == kinds.count("act-completed") == 1
+        assert register[kinds.index("act-completed")]["pdf_sha256"] == case.certificate.pdf_sha256
+        # three interruptions within the grace: one session, its steps repeated, gaps written
+        (session,) = await workplace.files.sessions_of(case.id)
+        assert [run.number for run in session.steps if run.state == "done"] == list(range(1, 10))
+        events = await workplace.outbox.of_case(case.id)
+        resumed = [json.loads(e.body)["step"] for e in events if e.kind == "session-resumed"]
+        assert resumed == [2, 5, 7]
+        assert await workplace.recordings.gaps(session.id)
