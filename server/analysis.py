@@ -22,7 +22,7 @@ from server.observe import logger
 from server.services.identity import Analysis, Snapshot
 
 _TRIES = 3
-_SIDES: Mapping[str, Side] = {"front": "front", "back": "back", "main": "passport"}
+_SIDES: Mapping[str, Side] = {"front": "front", "back": "back", "passport": "passport"}
 
 
 def analysis(
@@ -36,7 +36,7 @@ def analysis(
     log = logger("analysis")
 
     async def read_document(image: bytes, side: str) -> DocumentReading:
-        return await analyst.read_document(image, _SIDES.get(side, "front"))
+        return await analyst.read_document(image, _SIDES[side])
 
     async def compare(portrait: bytes, frames: Sequence[bytes]) -> Finding:
         return await analyst.compare(portrait, frames)

@@ -45,6 +45,7 @@ from server.storage.recordings import Recordings
 from server.storage.vault import Vault
 from server.studio import Studio
 from server.supervisor import Supervisor
+from server.watcher import Watcher
 from signing.ca import Office
 
 OFFICE_ID = "yuanshan"
@@ -145,6 +146,8 @@ async def open_backstage(
         studio.tell(services.recordings, services.ceremony.lost)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))
         studio.on_change(hub.changed)
+        watcher = Watcher(studio, analyst, sampler, tell=services.identity.finding)
+        studio.on_opening(lambda sid: _watch(tasks, watcher, sid))
         files.subscribe(lambda _, sid: hub.changed(sid))
         journal.subscribe(lambda anchored: _receipt(hub, anchored))
         letters = _Letters(services, outbox)
@@ -197,6 +200,10 @@ def _receipt(hub: Hub, anchored: Anchored) -> None:
         kind=anchored.kind,
         at=anchored.at,
     )
+
+
+def _watch(tasks: Supervisor, watcher: Watcher, sid: str) -> None:
+    tasks.start(watcher.run(sid), name=f"watching {sid}")
 
 
 def _post(tasks: Supervisor, letters: _Letters, anchored: Anchored) -> None:

@@ -99,6 +99,14 @@ class Studio:
         """Tell `changed(session id)` when somebody came, left, or was recorded."""
         self._changed = changed
 
+    def on_opening(self, opened: Callable[[str], None]) -> None:
+        """Tell `opened(session id)` when a session's room was made."""
+        self._opened = opened
+
+    def is_open(self, sid: str) -> bool:
+        """Whether a session has a room."""
+        return sid in self._stages
+
     async def join(self, sid: str, role: str, offer: str) -> str:
         """Answer a participant's offer; the first one opens the session's room."""
         stage = await self._stage(sid)
@@ -178,6 +186,7 @@ class Studio:
             )
             told = self._tasks.start(self._tell(sid, facts), name=f"facts of {sid}")
             stage = self._stages[sid] = Stage(room, cipher, facts, told)
+            self._opened(sid)
             return stage
 
     async def _tell(self, sid: str, facts: asyncio.Queue[MediaFact | None]) -> None:
