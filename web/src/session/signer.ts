@@ -2,8 +2,14 @@ import { ref, shallowRef } from "vue";
 import { api } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Act, SessionView, Stroke } from "../api/types";
-import { certify, prepare, sign } from "../signing/acts";
+import { certify, prepare, sign, type ShownDocument } from "../signing/acts";
 import { SignerKey } from "../signing/key";
+
+/** With the document come the handwriting and the file whose pages were shown. */
+export interface Given {
+  strokes?: Stroke[];
+  shown?: ShownDocument;
+}
 
 export type SigningPhase = "idle" | "key" | "checking" | "signing";
 
@@ -37,11 +43,11 @@ export function useSigner(session: string) {
     key = null;
   }
 
-  async function signAct(act: Act, strokes?: Stroke[]): Promise<SessionView | null> {
+  async function signAct(act: Act, given: Given = {}): Promise<SessionView | null> {
     if (phase.value !== "idle") return null;
     problem.value = null;
     try {
-      return await attempt(act, strokes);
+      return await attempt(act, given);
     } catch (error) {
       const met = Problem.from(error);
       if (met.code !== "key-missing" && met.code !== "signing-other-key") {
@@ -50,7 +56,7 @@ export function useSigner(session: string) {
       }
       forget();
       try {
-        return await attempt(act, strokes);
+        return await attempt(act, given);
       } catch (again) {
         problem.value = Problem.from(again);
         return null;
@@ -60,11 +66,11 @@ export function useSigner(session: string) {
     }
   }
 
-  async function attempt(act: Act, strokes?: Stroke[]): Promise<SessionView> {
+  async function attempt(act: Act, given: Given): Promise<SessionView> {
     phase.value = "key";
     const made = await ready();
     phase.value = "checking";
-    const checked = await prepare(api, session, act, made, strokes);
+    const checked = await prepare(api, session, act, made, given);
     digest.value = checked.digest;
     phase.value = "signing";
     return sign(api, session, made, checked);

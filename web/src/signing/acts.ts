@@ -1,6 +1,6 @@
 import type { ApiClient } from "../api/client";
 import type { Act, SessionView, SigningIntent, Stroke } from "../api/types";
-import { checkIntent } from "./attributes";
+import { checkIntent, requireBegins } from "./attributes";
 import { fromBase64, toBase64, type Bytes } from "./bytes";
 import type { SignerKey } from "./key";
 
@@ -9,6 +9,12 @@ export interface CheckedIntent {
   intent: SigningIntent;
   content: Bytes;
   digest: string;
+}
+
+/** The document whose pages were on the screen: where it is, and its digest in the session. */
+export interface ShownDocument {
+  url: string;
+  sha256: string;
 }
 
 /** Has the office certify this page's key for the session, once. */
@@ -27,11 +33,12 @@ export async function prepare(
   session: string,
   act: Act,
   key: SignerKey,
-  strokes?: Stroke[],
+  { strokes, shown }: { strokes?: Stroke[]; shown?: ShownDocument } = {},
 ): Promise<CheckedIntent> {
   const intent = await api.post<SigningIntent>(`/api/sessions/${session}/signing`, strokes ? { act, strokes } : { act });
   const content = await api.bytes(intent.content_url);
   const signed_attrs = fromBase64(intent.signed_attrs_b64);
+  if (shown) await requireBegins(content, await api.bytes(shown.url), shown.sha256);
   const digest = await checkIntent({ content_sha256: intent.content_sha256, signed_attrs }, content, key.certificate);
   return { intent, content, digest };
 }

@@ -85,3 +85,14 @@ export async function checkIntent(
     throw Problem.local("signing-other-key");
   return digest;
 }
+
+/**
+ * What is signed is the document that was read, with the signature's own entries behind it: `content` begins with
+ * `document` byte for byte, and that is the file of digest `sha256_hex`. Throws Problem `signing-other-content`.
+ */
+export async function requireBegins(content: Bytes, document: Bytes, sha256_hex: string): Promise<void> {
+  if ((await sha256(document)) !== sha256_hex || content.length < document.length)
+    throw Problem.local("signing-other-content");
+  for (let i = 0; i < document.length; i++)
+    if (content[i] !== document[i]) throw Problem.local("signing-other-content");
+}
