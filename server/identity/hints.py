@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from server.identity import faces, picture, quality
+from server.identity import faces, outline, picture, quality
 from server.identity.findings import Finding, Quality
 from server.identity.models import Models
+from server.identity.outline import Quad
 
-Quad = Sequence[tuple[float, float]]
+Box = tuple[float, float, float, float]
 
 # How long a condition must last before it is said, ms.
 ABSENT_MS = 2_000
@@ -21,14 +22,17 @@ POOR_MS = 3_000
 SECOND_MS = 1_000
 FROZEN_MS = 3_000
 _SIGNATURE = (64, 36)
+_PORTRAIT = (0.05, 0.25)  # a face's width over its document's; a person before a window fills more
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face of a frame: box in pixels, and how well it can be seen."""
+    """One face of a frame: box in pixels, how well it can be seen, and whether it lies on
+    something card-shaped at the size a portrait has on a document."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     quality: Quality
+    on_document: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +55,17 @@ def read(models: Models, frame: bytes, *, at: int) -> FrameReading:
     luma = cv2.cvtColor(
         cv2.resize(image, _SIGNATURE, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
     )
+    outlines: list[Quad] = []
+    if len(found) > 1:  # only then does it matter whether one of them is printed
+        outlines = [*outline.find_quads(image, "front"), *outline.find_quads(image, "passport")]
     return FrameReading(
         at=at,
         width=image.shape[1],
         height=image.shape[0],
-        faces=tuple(Face(face.box, quality.of_face(image, face)) for face in found),
+        faces=tuple(
+            Face(face.box, quality.of_face(image, face), _printed(face.box, outlines))
+            for face in found
+        ),
         signature=luma.tobytes(),
     )
 
@@ -82,6 +92,8 @@ class Watch:
 
     def feed(self, reading: FrameReading, *, picture: bytes = b"") -> tuple[Finding, ...]:
         """Takes the next frame's reading and returns the hints that have just become due."""
+        if self._last is not None and reading.at <= self._last.at:
+            return ()  # the same key frame again, not a picture that stands still
         self._said.discard("unavailable")
         due = [
             finding
@@ -106,7 +118,8 @@ class Watch:
     def _conditions(self, reading: FrameReading) -> dict[str, tuple[int, Finding | None]]:
         person = reading.faces[0] if reading.faces else None
         seen = person.quality if person else None
-        second = self._second(reading)
+        others = [face for face in reading.faces[1:] if not self._on_document(face)]
+        printed = len(reading.faces) > 1 + len(others)
         at = reading.at
         dark = _hint("dark", at, seen.light, quality.FACE_LIGHT) if seen else None
         blurred = _hint("blurred", at, seen.sharpness, quality.FACE_SHARPNESS) if seen else None
@@ -117,14 +130,17 @@ class Watch:
             "dark": (POOR_MS, dark),
             "blurred": (POOR_MS, blurred),
             "too_small": (POOR_MS, small),
-            "second": (SECOND_MS, _hint("second_face", at, second, 1, over=True)),
+            "second": (SECOND_MS, _hint("second_face", at, len(others), 1, over=True)),
+            "printed": (
+                SECOND_MS,
+                _hint("document_face", at, 1, 1, over=True) if printed else None,
+            ),
             # A camera's noise changes every frame; not one bit changing means no new picture.
             "frozen": (FROZEN_MS, _hint("frozen", at, 0.0, 1.0) if still else None),
         }
 
-    def _second(self, reading: FrameReading) -> int:
-        """Counts faces beside the person's that do not lie in the document being shown."""
-        return sum(not _inside(face, self._document) for face in reading.faces[1:])
+    def _on_document(self, face: Face) -> bool:
+        return face.on_document or _inside(face.box, self._document)
 
 
 def _hint(
@@ -135,7 +151,7 @@ def _hint(
         return None
     return Finding(
         kind=name,
-        level="attention",
+        level="info" if name == "document_face" else "attention",
         text_key=f"hint.{name}",
         at=at,
         score=round(float(score), 2),
@@ -148,10 +164,19 @@ def _with(finding: Finding, evidence: Mapping[str, bytes]) -> Finding:
     return replace(finding, evidence=evidence)
 
 
-def _inside(face: Face, quad: Quad) -> bool:
+def _printed(box: Box, outlines: Sequence[Quad]) -> bool:
+    """Says whether a face lies in an outline and has a portrait's share of its width."""
+    for quad in outlines:
+        across = max(x for x, _ in quad) - min(x for x, _ in quad)
+        if _inside(box, quad) and _PORTRAIT[0] < box[2] / across < _PORTRAIT[1]:
+            return True
+    return False
+
+
+def _inside(box: Box, quad: Quad) -> bool:
     """Says whether the middle of a face lies in a convex quadrilateral given clockwise."""
     if len(quad) != 4:
         return False
-    x, y = face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
     sides = zip(quad, (*quad[1:], quad[0]), strict=True)
     return all((bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0 for (ax, ay), (bx, by) in sides)

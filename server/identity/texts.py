@@ -159,6 +159,11 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ),
     ("hint.blurred", "脸部不清楚。", "The face is blurred."),
     ("hint.too_small", "脸离得太远（{score} 像素）。", "The face is too far away ({score} px)."),
+    (
+        "hint.document_face",
+        "第二张脸，是证件上的照片。",
+        "A second face: the portrait on the document.",
+    ),
     ("hint.second_face", "画面里有第二张脸。", "There is a second face in the picture."),
     ("hint.frozen", "画面停住了，几秒没有变化。", "The picture has not changed for some seconds."),
     # Notes beside fields

@@ -63,7 +63,7 @@ def test_a_second_face_is_said_unless_it_is_on_the_document() -> None:
     assert said(Watch(), *frames) == [(1_000, "second_face")]
     watch = Watch()
     watch.document_at(((150, 280), (600, 280), (600, 470), (150, 470)))
-    assert said(watch, *frames) == []
+    assert said(watch, *frames) == [(1_000, "document_face")]
     watch.document_at(())
     assert said(watch, *(reading(at, PERSON, ON_CARD) for at in range(3_000, 5_000, 500))) == [
         (4_000, "second_face")
@@ -99,16 +99,22 @@ def test_real_frames(networks: models.Models) -> None:
     assert hints.read(networks, png(np.full((240, 320, 3), 99, np.uint8)), at=4).faces == ()
 
 
-def test_the_face_on_a_card_is_the_second_face_and_lies_in_its_outline(
-    networks: models.Models,
-) -> None:
+def test_the_face_on_a_card_is_told_from_a_second_person(networks: models.Models) -> None:
+    person = face.applicant(size=(1280, 720)).frame(face.Pose())
     card = specimen.front(specimen.Person(), face.document_portrait())
-    frame = face.holding(face.applicant().frame(face.Pose()), card, share=0.5)
-    seen = hints.read(networks, png(frame), at=0)
-    assert len(seen.faces) == 2
-    watch = Watch()
-    watch.document_at(((150, 250), (490, 250), (490, 480), (150, 480)))
-    assert (
-        said(watch, *(replace(seen, at=at, signature=bytes([at // 500])) for at in (0, 2_000)))
-        == []
-    )
+    seen = hints.read(networks, png(face.holding(person, card, share=0.5)), at=0)
+    assert [found.on_document for found in seen.faces] == [False, True]
+    frames = [replace(seen, at=at, signature=bytes([at // 500])) for at in (0, 2_000)]
+    assert said(Watch(), *frames) == [(2_000, "document_face")]
+
+    other = cv2.resize(face.drawn_head(), (300, 300), interpolation=cv2.INTER_AREA)
+    person[400:700, 60:360] = other
+    seen = hints.read(networks, png(person), at=0)
+    assert [found.on_document for found in seen.faces] == [False, False]
+    frames = [replace(seen, at=at, signature=bytes([at // 500])) for at in (0, 2_000)]
+    assert said(Watch(), *frames) == [(2_000, "second_face")]
+
+
+def test_the_same_key_frame_again_is_not_a_frozen_picture() -> None:
+    again = [reading(0, PERSON, signature=b"same")] * 20
+    assert said(Watch(), *again, reading(4_000, PERSON)) == []
