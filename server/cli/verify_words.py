@@ -145,6 +145,11 @@ REASONS: Mapping[str, Words] = {
     "second-opinion": words("签名之后内容被改动", "the content was changed after signing: {found}"),
     "receipt": words("回执第 {index} 条对不上", "the receipt for entry {index} does not match"),
     "disclosure": words("披露的 {name} 与账本不符", "the disclosed {name} does not match"),
+    "no-document": words("缺少签署的文件", "the document that was signed is missing"),
+    "version": words("不认识的版本", "a version this program does not know"),
+    "other-files": words("多了或少了文件", "there are files too many or too few"),
+    "limits": words("条目过多", "more entries than can be checked"),
+    "too-large": words("文件太大", "the file is too large"),
     "several-applicants": words("签署的不是同一把钥匙", "not all signed with one key"),
 }
 

@@ -1,5 +1,6 @@
 """One office, one signed document and one signed certificate for all tests of this room."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from signing.keys import Secret
 from signing.pades import embed, prepare_applicant_signature, sign_certificate
 from signing.seal import office_seal_svg, strokes_svg
 from tests.documents.sample import CERTIFICATE, CODE, DOCUMENT, VERIFY_URL, handwriting
+from tests.signing.bundles import Genuine, genuine_bundle
 from tests.signing.cast import ACTS, PASSPHRASE, Browser, Clock, profile
 
 
@@ -93,3 +95,24 @@ def volume(signed_document: bytes) -> bytes:
 def certificate(office: Office, volume: bytes) -> bytes:
     """The signed certificate."""
     return sign_certificate(volume, office, notary_id="lin", at=office.clock())
+
+
+@pytest.fixture(scope="session")
+def genuine(
+    office: Office,
+    certificate: bytes,
+    signed_document: bytes,
+    browser: Browser,
+    applicant: IssuedCertificate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Genuine:
+    """A whole bundle, its certificate, the trust to check it by, and a mirror of the ledger."""
+    making = genuine_bundle(
+        tmp_path_factory.mktemp("genuine"),
+        office=office,
+        certificate=certificate,
+        document=signed_document,
+        browser=browser,
+        applicant=applicant,
+    )
+    return asyncio.run(making)

@@ -1,0 +1,53 @@
+"""trust.json: what it must say before anything is believed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signing.ca import Office
+from signing.errors import TrustError
+from signing.trust import Trust
+
+
+def test_an_offices_trust_is_read_back(office: Office) -> None:
+    trust = Trust.load(json.dumps(office.trust()).encode())
+
+    assert trust.root_fingerprint == office.root_fingerprint
+    assert trust.origin == office.profile.origin
+    assert {key.vkey for key in trust.log_keys} == {v.vkey for v in office.log_keys.verifiers}
+    assert trust.notes == ("demo-office", "no-witness", "own-time")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"roots": []},
+        {"roots": ["no certificate"]},
+        {"tsa_roots": []},
+        {"ledger": {"origin": "x", "vkeys": []}},
+        {"ledger": {"origin": "x", "vkeys": ["x+00000000+AAAA"]}},
+        {"seal": None},
+        {"witnesses": None},
+    ],
+)
+def test_a_trust_that_gives_nothing_to_stand_on_is_refused(
+    office: Office, change: dict[str, Any]
+) -> None:
+    with pytest.raises(TrustError):
+        Trust.parse(office.trust() | change)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b" " * 1_000_001])
+def test_what_is_no_trust_json_is_refused(data: bytes) -> None:
+    with pytest.raises(TrustError):
+        Trust.load(data)
+
+
+def test_a_ledger_key_of_another_ledger_is_refused(office: Office) -> None:
+    value = office.trust()
+    value["ledger"] = {**value["ledger"], "origin": "elsewhere/ledger"}
+
+    with pytest.raises(TrustError, match="another ledger"):
+        Trust.parse(value)

@@ -1,0 +1,300 @@
+"""Verifying a bundle: the genuine one holds, and nothing else does."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.entry import canonical_json
+from signing import status
+from signing.archive import Limits, pack, unpack
+from signing.bundle import ProvenLeaf
+from signing.ca import Office, open_office
+from signing.keys import Secret
+from signing.report import Report
+from signing.trust import Trust
+from signing.verify import verify
+from tests.signing.bundles import Genuine, rebuilt
+from tests.signing.cast import PASSPHRASE, profile
+
+FLIPS = 400
+YEAR_MS = 366 * 86_400_000
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+@pytest.fixture(scope="session")
+def trust(genuine: Genuine) -> Trust:
+    return Trust.parse(genuine.trust)
+
+
+def _verify(bundle: bytes, trust: Trust | None, **options: Any) -> Report:
+    return verify(bundle, trust, ledger=None, at=options.pop("at", now()), **options)
+
+
+def _deciding(report: Report) -> tuple[str, str]:
+    assert report.deciding is not None
+    return report.deciding.key, report.deciding.reason
+
+
+def _swapped(genuine: Genuine, **files: bytes | None) -> bytes:
+    """What an attacker packs: other files, everything else as it was."""
+    held = unpack(genuine.bundle, Limits())
+    for name, content in files.items():
+        if content is None:
+            del held[name]
+        else:
+            held[name] = content
+    return pack(held)
+
+
+def test_a_genuine_bundle_holds_in_every_check(genuine: Genuine, trust: Trust) -> None:
+    report = _verify(genuine.bundle, trust)
+
+    assert [(check.key, check.outcome) for check in report.checks] == [
+        (key, "ok")
+        for key in (
+            *("limits", "archive", "manifest", "trust", "signature", "seal", "checkpoint"),
+            *("inclusion", "completeness", "register", "pdf", "signed", "disclosures", "status"),
+        )
+    ]
+    assert report.exit_code == 0
+    assert report.facts["facts"]["applicant"] == "周明远"
+    assert report.notes == ("demo-office", "no-witness", "own-time")
+    assert Report.parse(report.record()) == report
+
+
+def test_any_changed_byte_is_invalid(genuine: Genuine, trust: Trust) -> None:
+    size = len(genuine.bundle)
+    chance = random.Random(2)
+    places = {*range(160), *range(size - 160, size), *chance.sample(range(size), FLIPS)}
+    at = 0
+    for name, content in unpack(genuine.bundle, Limits()).items():  # every local header
+        places |= {at, at + 8, at + 14, at + 26, at + 30}
+        at += 30 + len(name) + len(content)
+
+    for place in places:
+        changed = bytearray(genuine.bundle)
+        changed[place] ^= chance.randrange(1, 256)
+        assert _verify(bytes(changed), trust).exit_code == 1, place
+
+
+def test_bytes_added_or_cut_are_invalid(genuine: Genuine, trust: Trust) -> None:
+    for changed in (
+        genuine.bundle + b"\0",
+        b"\0" + genuine.bundle,
+        genuine.bundle[:-1],
+        genuine.bundle[: len(genuine.bundle) // 2],
+        genuine.bundle * 2,
+        b"",
+        b"PK\x03\x04",
+    ):
+        assert _verify(changed, trust).exit_code == 1
+
+
+def test_without_trust_nothing_is_confirmed(genuine: Genuine) -> None:
+    report = _verify(genuine.bundle, None)
+
+    assert report.exit_code == 2
+    assert _deciding(report) == ("trust", "no-trust")
+    assert report.facts == {}
+
+
+def test_every_swapped_or_missing_file_is_found(genuine: Genuine, trust: Trust) -> None:
+    for name, content in unpack(genuine.bundle, Limits()).items():
+        for other in (content[:-1] + bytes([content[-1] ^ 1]), None):
+            report = _verify(_swapped(genuine, **{name: other}), trust)
+            assert report.exit_code == 1, name
+
+
+def test_an_added_file_is_found(genuine: Genuine, trust: Trust) -> None:
+    for name in ("documents/more.pdf", "META-INF/more.xml", "keys/more.crt"):
+        assert _verify(_swapped(genuine, **{name: b"x"}), trust).exit_code == 1
+
+
+def test_a_manifest_made_over_by_somebody_else_is_found(genuine: Genuine, trust: Trust) -> None:
+    manifest = unpack(genuine.bundle, Limits())["manifest.json"].replace("陈慧".encode(), b"XX")
+
+    report = _verify(_swapped(genuine, **{"manifest.json": manifest}), trust)
+
+    assert _deciding(report) == ("manifest", "commitment")
+
+
+def _dropped(leaves: Any, number: int) -> list[ProvenLeaf]:
+    return [leaf for place, leaf in enumerate(leaves) if place != number]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        pytest.param(
+            lambda c: {"case_leaves": _dropped(c.case_leaves, 5)},
+            ("completeness", "entry-missing"),
+            id="an entry dropped from the session",
+        ),
+        pytest.param(
+            lambda c: {"case_leaves": c.case_leaves[:10]},
+            ("completeness", "no-session-seal"),
+            id="the tail cut off",
+        ),
+        pytest.param(
+            lambda c: {"case_leaves": [c.case_leaves[1], c.case_leaves[0], *c.case_leaves[2:]]},
+            ("completeness", "entry-missing"),
+            id="two entries exchanged",
+        ),
+        pytest.param(
+            lambda c: {"case_leaves": [replace(c.case_leaves[0], index=1), *c.case_leaves[1:]]},
+            ("inclusion", "inclusion"),
+            id="an entry moved",
+        ),
+        pytest.param(
+            lambda c: {
+                "case_leaves": [replace(c.case_leaves[0], inclusion=()), *c.case_leaves[1:]]
+            },
+            ("inclusion", "inclusion"),
+            id="a proof cut off",
+        ),
+        pytest.param(
+            lambda c: {"number": "（2026）示远山证字第1238号"},
+            ("register", "other-certificate"),
+            id="another number",
+        ),
+        pytest.param(
+            lambda c: {"register_leaves": [*c.register_leaves, c.register_leaves[-1]]},
+            ("register", "not-in-register"),
+            id="registered twice",
+        ),
+        pytest.param(
+            lambda c: {"receipts": [{"index": 1, "leaf_hash": "0" * 64}]},
+            ("disclosures", "receipt"),
+            id="a receipt for an entry that is gone",
+        ),
+        pytest.param(
+            lambda c: {"disclosed": [replace(c.disclosed[0], salt=bytes(32))]},
+            ("disclosures", "disclosure"),
+            id="a disclosure with another salt",
+        ),
+        pytest.param(
+            lambda c: {"checkpoint_token": c.checkpoint_token[:-1]},
+            ("checkpoint", "timestamp"),
+            id="a damaged timestamp",
+        ),
+        pytest.param(
+            lambda c: {"signed": [replace(c.signed[0], content=b"{}")]},
+            ("signed", "signature"),
+            id="another record than was signed",
+        ),
+        pytest.param(
+            lambda c: {"documents": {"power-of-attorney.pdf": c.certificate}},
+            ("signed", "other-fields"),
+            id="another document",
+        ),
+        pytest.param(
+            lambda c: {"session": {**c.session, "id": "0" * 32}},
+            ("completeness", "no-session-seal"),
+            id="another session",
+        ),
+    ],
+)
+def test_what_the_office_itself_leaves_out_or_changes_is_found(
+    genuine: Genuine,
+    office: Office,
+    trust: Trust,
+    change: Callable[[Any], dict[str, Any]],
+    found: tuple[str, str],
+) -> None:
+    report = _verify(rebuilt(genuine, office, **change(genuine.contents)), trust)
+
+    assert report.exit_code == 1
+    assert _deciding(report) == found
+
+
+def test_a_stripped_checkpoint_signature_is_found(
+    genuine: Genuine, office: Office, trust: Trust
+) -> None:
+    lines = genuine.contents.checkpoint.splitlines(keepends=True)
+    stripped = "".join(lines[:-1])  # the ML-DSA-44 line
+
+    report = _verify(rebuilt(genuine, office, checkpoint=stripped), trust)
+
+    assert _deciding(report) == ("checkpoint", "checkpoint")
+
+
+def test_another_offices_trust_does_not_hold(genuine: Genuine, tmp_path: Path) -> None:
+    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=now)
+
+    report = _verify(genuine.bundle, Trust.parse(other.trust()))
+
+    assert report.exit_code == 1
+    assert _deciding(report) == ("signature", "signature")
+    assert report.facts == {}
+
+
+def test_a_revoked_certificate_is_invalid_and_said_to_be_genuine(
+    genuine: Genuine, office: Office, trust: Trust
+) -> None:
+    newer = status.build([3], office=office, at=now())
+
+    report = _verify(genuine.bundle, trust, status=newer)
+
+    assert report.exit_code == 1
+    assert report.revoked
+    assert [check.key for check in report.checks if check.outcome != "ok"] == ["status"]
+
+
+def test_an_old_status_is_said_to_be_old_only_when_asked(genuine: Genuine, trust: Trust) -> None:
+    later = now() + 40 * 86_400_000
+
+    assert _verify(genuine.bundle, trust, at=later).exit_code == 0
+    aged = _verify(genuine.bundle, trust, at=later, max_age_ms=30 * 86_400_000)
+    assert aged.exit_code == 2
+    assert _deciding(aged) == ("status", "status-too-old")
+
+
+def test_when_the_timestamps_certificate_has_ended_nothing_is_confirmed(
+    genuine: Genuine, trust: Trust
+) -> None:
+    report = _verify(genuine.bundle, trust, at=now() + 11 * YEAR_MS)
+
+    assert report.exit_code == 2
+    assert _deciding(report)[1] == "timestamp-expired"
+
+
+def test_another_offices_status_list_is_not_believed(
+    genuine: Genuine, trust: Trust, tmp_path: Path
+) -> None:
+    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=now)
+
+    report = _verify(genuine.bundle, trust, status=status.build([], office=other, at=now()))
+
+    assert _deciding(report) == ("status", "status")
+
+
+_JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abv", max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(
+        ["ledger/case.json", "ledger/register.json", "signatures.json", "manifest.json"]
+    ),
+    _JUNK,
+)
+def test_hostile_json_is_invalid_and_never_a_traceback(
+    genuine: Genuine, trust: Trust, name: str, value: Any
+) -> None:
+    report = _verify(_swapped(genuine, **{name: canonical_json(value)}), trust)
+
+    assert report.exit_code == 1
