@@ -17,6 +17,7 @@ Image = Any  # numpy.ndarray, uint8, (height, width, 3), BGR
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 60_000_000  # a 48-megapixel telephone passes; 180 MB decoded at the very most
 MIN_SIDE = 64
+MAX_RATIO = 10  # a strip is no photograph of anything
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -71,7 +72,7 @@ def decode(data: bytes) -> Image:
     width, height = dimensions(data)
     if width * height > MAX_PIXELS:
         raise PictureRefused("picture.too_large", f"{width} x {height} pixels")
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_RATIO * min(width, height):
         raise PictureRefused("picture.too_small", f"{width} x {height} pixels")
     import cv2
     import numpy as np
