@@ -121,7 +121,7 @@ def consent(
     changed = replace(case, consents=consents)
     events = happened(case, act, "consent-given" if given else "consent-refused", facts=facts)
     if changed.state is _S.INFORMED and missing_consents(changed, pack):
-        return replace(changed, state=_S.ACCEPTED), events
+        return move(changed, _S.ACCEPTED), events
     if changed.state is _S.ACCEPTED:
         changed, informed = informed_if_consenting(changed, act.then(), pack=pack)
         events += informed

@@ -71,7 +71,7 @@ FOLLOWS: Mapping[CaseState, frozenset[CaseState]] = {
     S.PRECHECK: frozenset({S.SUPPLEMENT, S.ACCEPTED, S.NOT_ACCEPTED, S.WITHDRAWN}),
     S.SUPPLEMENT: frozenset({S.PRECHECK, S.REVIEW, *_ENDS}),
     S.ACCEPTED: frozenset({S.INFORMED, *_ENDS}),
-    S.INFORMED: frozenset({S.SCHEDULED, *_ENDS}),
+    S.INFORMED: frozenset({S.SCHEDULED, S.ACCEPTED, *_ENDS}),  # back: a consent taken back
     S.SCHEDULED: frozenset({S.SCHEDULED, S.WAITING, *_ENDS}),
     S.WAITING: frozenset({S.SCHEDULED, S.WAITING, S.IN_SESSION, *_ENDS}),
     S.IN_SESSION: frozenset({S.WAITING, S.CLOSED}),

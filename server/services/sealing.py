@@ -242,6 +242,7 @@ class Sealing:
             completed = _named(f"{reference.intent}/completed")
             await self._prove(completed, case_id)  # nothing is delivered before this is sealed
             await self._log_status(case)
+            await self._journal.drain()
             self._passed("status-logged")
             bundle = await self._workplace.registers.bundle(reference.intent)
             if bundle is None:
