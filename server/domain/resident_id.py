@@ -9,13 +9,15 @@ from datetime import date
 
 from server.domain.errors import DomainError
 
-_SHAPE = re.compile(r"[1-9]\d{16}[\dX]")
+_SHAPE = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _PASSPORT = re.compile(r"[A-Z0-9]{6,9}")
 _CHECK = "10X98765432"
 
 
 def check_character(digits: str) -> str:
-    """The 18th character for 17 digits (GB 11643, ISO 7064 MOD 11-2)."""
+    """The 18th character for 17 digits (GB 11643, ISO 7064 MOD 11-2). ValueError unless 17."""
+    if not re.fullmatch(r"[0-9]{17}", digits):
+        raise ValueError("seventeen digits are needed")
     total = sum(int(digit) * (1 << (17 - place)) for place, digit in enumerate(digits))
     return _CHECK[total % 11]
 

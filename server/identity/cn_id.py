@@ -1,7 +1,7 @@
-"""The number of a Chinese resident ID card: GB 11643-1999, pure arithmetic.
+"""What the number of a Chinese resident ID card says of its holder (GB 11643-1999).
 
-Seventeen digits (region 6, birth 8, sequence 3) and a check character by ISO 7064 MOD 11-2. A
-number that adds up is consistent with itself; whether such a card was issued only the registry
+Seventeen digits (region 6, birth 8, sequence 3) and a check character, whose rule is the domain's.
+A number that adds up is consistent with itself; whether such a card was issued only the registry
 knows.
 """
 
@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK = "10X98765432"
+from server.domain.resident_id import check_character
+
 LONG_TERM = "长期"
 
 
@@ -23,13 +23,6 @@ class NumberFacts:
     region: str
     birth: date
     sex: str
-
-
-def check_character(seventeen: str) -> str:
-    """Computes the eighteenth character (GB 11643 5.2). Raises ValueError unless 17 digits."""
-    if not re.fullmatch(r"[0-9]{17}", seventeen):
-        raise ValueError("seventeen digits are needed")
-    return _CHECK[sum(int(d) * w for d, w in zip(seventeen, _WEIGHTS, strict=True)) % 11]
 
 
 def adds_up(number: str) -> bool:

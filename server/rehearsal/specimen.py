@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from server.domain.resident_id import check_character
 from server.identity import cn_id, mrz
 
 Image = Any  # numpy.ndarray, uint8, (height, width, 3), BGR
@@ -46,7 +47,7 @@ class Person:
     def number(self) -> str:
         """The ID number, with its check character."""
         first = REGION + self.birth.strftime("%Y%m%d") + self.sequence
-        return first + cn_id.check_character(first)
+        return first + check_character(first)
 
 
 def front(person: Person, portrait: Image, *, number: str | None = None) -> Image:

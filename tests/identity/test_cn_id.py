@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.domain.resident_id import check_character
 from server.identity import cn_id
 from server.identity.consistency import judge
 from server.identity.findings import Field
@@ -20,7 +21,7 @@ def test_the_examples_of_the_standard_add_up(number: str) -> None:
 
 @given(st.from_regex(r"[0-9]{17}", fullmatch=True), st.integers(0, 17), st.integers(1, 9))
 def test_any_single_wrong_digit_is_noticed(first: str, place: int, off: int) -> None:
-    number = first + cn_id.check_character(first)
+    number = first + check_character(first)
     assert cn_id.adds_up(number)
     old = 10 if number[place] == "X" else int(number[place])
     wrong = number[:place] + str((old + off) % 10) + number[place + 1 :]
@@ -29,7 +30,7 @@ def test_any_single_wrong_digit_is_noticed(first: str, place: int, off: int) -> 
 
 @given(st.from_regex(r"[0-9]{17}", fullmatch=True), st.integers(0, 15))
 def test_any_two_neighbours_swapped_are_noticed(first: str, place: int) -> None:
-    number = first + cn_id.check_character(first)
+    number = first + check_character(first)
     swapped = number[:place] + number[place + 1] + number[place] + number[place + 2 :]
     assert swapped == number or not cn_id.adds_up(swapped)
 
