@@ -13,7 +13,7 @@ from server.domain.errors import DomainError
 from server.domain.resident_id import age_on, require_passport_number, require_resident_id
 from server.domain.rules import Field, RulePack
 
-_PHONE = re.compile(r"1\d{10}")
+_PHONE = re.compile(r"1[0-9]{10}")
 _LONGEST = {"text": 200, "name": 60, "id_number": 18, "phone": 11, "date": 10, "textarea": 2000}
 FormValue = str | bool | tuple[str, ...]
 MissingGlyphs = Callable[[str], tuple[str, ...]]
