@@ -163,6 +163,8 @@ class Recorder:
             take = self._begin(at, now)
         self._silences.frame(frame.kind, now)
         take.add(at, frame)
+        if take.waits_too_long(now):
+            take.align(self._timeline.settle())
 
     def _begin(self, at: float, now: float) -> Take:
         previous = self._previous()
@@ -177,7 +179,7 @@ class Recorder:
         self._jump = 0
         self._on_take(take)
         if self._timeline.aligned:
-            take.align(0.0)
+            take.align({})
         if previous is not None:
             full = previous.reason == "disk"
             since = previous.end_at if full else previous.heard_at
@@ -190,7 +192,7 @@ class Recorder:
     def _reported(self, kind: str, ntp: int, ts: int, now: float) -> None:
         step = self._timeline.on_report(kind, ntp, ts)
         shift = self._timeline.align()
-        if shift is not None and self.take is not None and not self.take.align(shift):
+        if shift is not None and self.take is not None and not self.take.align({"video": shift}):
             step = shift  # the take had to begin on arrival times; this is where it is put right
         if abs(step) >= CORRECTION:
             self._gap("clock", now, now, {"track": kind, "correction_ms": round(step * 1000)})

@@ -1,13 +1,13 @@
 """A running take: frames to clusters, clusters to the disk thread, facts back.
 
 Frames wait in memory until audio and video stand on one clock (both sender reports, or 1.5 s:
-Chrome speaks of audio only after 2.5 s, and until then arrival times are within 30 ms), then a
-cluster is closed each second once both tracks have passed its end. What kill -9 can take is
+Chrome speaks of audio only after 2.5 s, and until then the quickest packets' arrival must do), then
+a cluster is closed each second once both tracks have passed its end. What kill -9 can take is
 therefore less than two seconds; everything told to the ledger is on the disk.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,17 +103,16 @@ class Take:
             self._block(at, frame)
         else:
             self._waiting.append((at, frame))
-            if frame.now - self._began >= ALIGN_WAIT:
-                self.align(0.0)
 
-    def align(self, video_shift: float) -> bool:
-        """Lets waiting frames go, video moved by `video_shift` seconds; False when none wait."""
+    def waits_too_long(self, now: float) -> bool:
+        """Whether frames have waited for a common clock as long as they may."""
+        return self._waiting is not None and now - self._began >= ALIGN_WAIT
+
+    def align(self, shifts: Mapping[str, float]) -> bool:
+        """Lets waiting frames go, each track moved by so many seconds; False when none wait."""
         if self._waiting is None:
             return False
-        moved = [
-            (at + video_shift if frame.kind == "video" else at, frame)
-            for at, frame in self._waiting
-        ]
+        moved = [(at + shifts.get(frame.kind, 0.0), frame) for at, frame in self._waiting]
         moved.sort(key=lambda item: item[0])
         self._waiting = None
         if moved:
@@ -126,14 +125,14 @@ class Take:
         """Closes what would otherwise stay open through a silence."""
         if now - self._heard < IDLE:
             return
-        self.align(0.0)
+        self.align({})
         self._cut(None)
 
     def end(self, reason: EndReason) -> None:
         """Writes what is open and closes the file; `ended` is set when all of it is durable."""
         if self._closing is not None:
             return
-        self.align(0.0)
+        self.align({})
         self._cut(None)
         self._closing = reason
         self._shelf.thread.submit(self._close)

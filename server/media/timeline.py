@@ -3,7 +3,7 @@
 Each sender report says what the sender's clock (NTP, RFC 3550 6.4.1) read at an RTP timestamp.
 Sound cards and timers drift, so each report moves its line towards the sender's clock, at most 250
 ms at a time. One lost report changes nothing: the line runs on by the track's own rate. Before both
-tracks have reported, a line stands where its first packet arrived.
+tracks have reported, a line stands where its quickest packet says: the first, a key frame, is slow.
 """
 
 from .rtp import delta32
@@ -15,12 +15,13 @@ NTP_UNIT = 1 << 32
 class Line:
     """One track's timestamps as seconds on the room's monotonic clock."""
 
-    __slots__ = ("_base", "_last", "_units", "rate", "report")
+    __slots__ = ("_base", "_last", "_quickest", "_units", "rate", "report")
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self.report: tuple[int, int] | None = None  # NTP, RTP timestamp
         self._base = 0.0
+        self._quickest = 0.0  # the earliest the line could begin, by any packet so far
         self._last: int | None = None
         self._units = 0
 
@@ -32,15 +33,22 @@ class Line:
     def seconds(self, ts: int, now: float) -> float:
         """When the sample at `ts` was, given that it came at `now`."""
         if self._last is None:
-            self._base = now
+            self._base = self._quickest = now
         else:
             self._units += delta32(ts, self._last)
+            self._quickest = min(self._quickest, now - self._units / self.rate)
         self._last = ts
         return self._base + self._units / self.rate
 
     def shift(self, seconds: float) -> None:
         """Moves the line."""
         self._base += seconds
+
+    def settle(self) -> float:
+        """Puts the line where its quickest packet says; returns the shift, 0 or less."""
+        shift = self._quickest - self._base
+        self._base = self._quickest
+        return shift
 
     def sender_zero(self) -> float | None:
         """What the sender's clock read when this line read 0; None before report and packet."""
@@ -79,6 +87,12 @@ class Timeline:
         step = max(-MAX_STEP, min(MAX_STEP, zero - self._zero))
         line.shift(step)
         return step
+
+    def settle(self) -> dict[str, float]:
+        """Does without reports what can be done; returns by how much each line moved."""
+        if self._zero is not None:
+            return {}
+        return {kind: line.settle() for kind, line in self.lines.items() if line.begun}
 
     def align(self) -> float | None:
         """Puts video on audio's line once, when both have reported; returns the shift of video.

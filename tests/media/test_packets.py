@@ -312,6 +312,25 @@ def test_both_tracks_stand_on_the_senders_clock_and_one_lost_report_changes_noth
     assert abs(at - (5.0 + 6)) < 0.001
 
 
+def test_before_any_report_the_quickest_packets_say_when_a_track_began() -> None:
+    """The first video packets are of a key frame and come 200 ms late; the line must not."""
+    timeline = Timeline()
+    timeline.seconds("audio", 0, 5.0)
+    delays = [0.2, 0.15, 0.1, 0.02, 0.01, 0.03]
+    for n, delay in enumerate(delays):
+        timeline.seconds("video", n * 3000, 5.0 + n / 30 + delay)
+    shifts = timeline.settle()
+    assert shifts["audio"] == 0
+    assert abs(shifts["video"] + 0.19) < 1e-6
+    assert abs(timeline.seconds("video", 30 * 3000, 6.04) - 6.01) < 1e-6
+    timeline.on_report("audio", 100 << 32, 0)
+    timeline.on_report("video", 100 << 32, 0)
+    shift = timeline.align()
+    assert shift is not None
+    assert abs(shift + 0.01) < 1e-6
+    assert timeline.settle() == {}
+
+
 @given(
     st.lists(st.integers(0, 200), min_size=1, max_size=300, unique=True),
     st.integers(0, 0xFFFF),
