@@ -140,7 +140,7 @@ class Accounts:
         matches = await self._verified(
             row.password_hash if row else await self._stand_in(), password
         )
-        if row is None or not matches or not await self._used(row, totp):
+        if row is None or not matches or not await self._used(row, totp, at=now):
             await self._store.count_failure(name, at=now, most=_WRONG_TRIES, lock_ms=_LOCK_MS)
             raise AccountError("login-wrong")
         await self._store.forget_failures(name)
@@ -154,7 +154,7 @@ class Accounts:
             raise AccountError("totp-wrong")
         if (locked_until := await self._store.locked_until(row.login)) > now:
             raise AccountError("login-locked", minutes=-(-(locked_until - now) // 60_000))
-        if not await self._used(row, totp):
+        if not await self._used(row, totp, at=now):
             await self._store.count_failure(row.login, at=now, most=_WRONG_TRIES, lock_ms=_LOCK_MS)
             raise AccountError("totp-wrong")
 
@@ -224,12 +224,12 @@ class Accounts:
         )
         return Login(token, lasts // 1000, person)
 
-    async def _used(self, row: StaffRow, totp: str) -> bool:
+    async def _used(self, row: StaffRow, totp: str, *, at: int) -> bool:
         """Whether `totp` is the code of this half minute, the last or the next, unused until
         now."""
         sealed = row.totp_sealed
         secret = AESGCM(self._key).decrypt(sealed[:12], sealed[12:], row.id.encode()).decode()
-        generator, current = pyotp.TOTP(secret), self._clock() // 1000 // _TOTP_S
+        generator, current = pyotp.TOTP(secret), at // 1000 // _TOTP_S
         given = re.sub(r"\s", "", totp)
         for step in (current - 1, current, current + 1):
             if hmac.compare_digest(
