@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyotp
@@ -15,27 +16,41 @@ STEP_S = 30  # RFC 6238
 
 
 class StaffLogin:
-    """Name, password and codes of one demo person. A code works once, so none comes twice."""
+    """Name, password and codes of one demo person. A code works once, so none comes twice.
 
-    def __init__(self, *, login: str, password: str, totp_secret: str) -> None:
+    `clock` is the office's, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        login: str,
+        password: str,
+        totp_secret: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.login = login
         self.password = password
         self._totp = pyotp.TOTP(totp_secret)
+        self._clock = clock
         self._used = 0
 
     def code(self) -> str:
         """The oldest code not used yet that the office accepts: last, this or next half minute."""
-        now = int(time.time()) // STEP_S
+        now = int(self._clock()) // STEP_S
         self._used = max(self._used + 1, now - 1)
         return self._totp.at(self._used * STEP_S)
 
 
-def staff_logins(data: Path) -> dict[str, StaffLogin]:
+def staff_logins(data: Path, *, clock: Callable[[], float] = time.time) -> dict[str, StaffLogin]:
     """The logins of the demo office whose data is in `data`, by name."""
     secret = Secret((data / "secret").read_text().strip())
     return {
         person.login: StaffLogin(
-            login=person.login, password=person.password, totp_secret=person.totp_secret
+            login=person.login,
+            password=person.password,
+            totp_secret=person.totp_secret,
+            clock=clock,
         )
         for person in demo_staff(lambda label: derive(secret, label))
     }
