@@ -91,7 +91,7 @@ class Journal:
                 told: list[Anchored] = []
                 try:
                     for event in waiting:
-                        receipt = await self._ledger.append(_submission(event))
+                        receipt = await self._ledger.append(submission(event))
                         anchors.append((event.seq, receipt.index, receipt.leaf_hash))
                         told.append(_anchored(event, receipt))
                 finally:
@@ -108,7 +108,8 @@ class Journal:
             listener(anchored)
 
 
-def _submission(event: WrittenEvent) -> Submission:
+def submission(event: WrittenEvent) -> Submission:
+    """What an event is to the ledger; the same event is always the same submission."""
     return Submission(CLIENT, event.id, event.chain, json.loads(event.body))
 
 

@@ -2,8 +2,9 @@
 
     seal_session   CLOSED: seal entry -> anchored -> sealed tree -> SEALED
     issue          APPROVED: intent anchored -> the one PDF signed and stored -> act-completed
-                   -> anchored and sealed -> ISSUED
-    deliver        ISSUED: status list logged -> bundle made and stored -> DELIVERED
+                   -> ISSUED
+    deliver        ISSUED: act-completed anchored and sealed -> status list logged
+                   -> bundle made and stored -> DELIVERED
 
 A crash between any two lines resumes at the first line whose result is not stored. Ids of events
 follow from what they are about, so a repeated step writes the same event. The signed PDF is stored,
@@ -198,8 +199,6 @@ class Sealing:
             self._passed("certificate-stored")
             await self._complete(case_id, reference, stored)
             self._passed("act-completed")
-        await self._prove(_named(f"{reference.intent}/completed"), case_id)
-        self._passed("act-sealed")
 
     async def _signed(self, case: Case, session: Session, reference: CertificateRef) -> FileRow:
         """The one signed PDF of the intent: the stored one, or a new one that is then stored."""
@@ -241,6 +240,7 @@ class Sealing:
             reference = _reference(case)
             completed = _named(f"{reference.intent}/completed")
             await self._prove(completed, case_id)  # nothing is delivered before this is sealed
+            self._passed("act-sealed")
             await self._log_status(case)
             await self._journal.drain()
             self._passed("status-logged")

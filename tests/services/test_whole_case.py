@@ -1,12 +1,176 @@
 """One case from the first field to the delivered bundle, with everything real but the eyes."""
 
-from script import WANG, Play
+import asyncio
+import io
+import json
+import zipfile
+from hashlib import sha256
+
+import pytest
+from script import CHEN, FORM, LIN, WANG, Play
 from stage import open_stage
 
+from ledger.entry import Leaf
+from ledger.note import open_checkpoint
+from ledger.proof import verify_case
+from server.domain.errors import DomainError
+from signing.trust import Trust
+from signing.verify_bundle import verify
 
-async def test_a_case_goes_from_draft_to_delivered(tmp_path):
-    async with open_stage(tmp_path) as stage:
-        play = Play(stage)
-        await play.whole()
-        view = await stage.services.intake.case(WANG, play.case, language="zh-CN")
-        assert view["state"] == "DELIVERED", view
+
+@pytest.fixture
+async def delivered(office):
+    """A stage whose case has just been delivered."""
+    async with open_stage(office("judged")) as stage:
+        (case,) = await stage.services.workplace.files.cases()
+        play = Play(stage, case=case.id, sid=case.sessions[-1])
+        await play.approve()
+        await stage.work()
+        yield play
+
+
+async def test_it_is_delivered_and_anyone_may_check_it(delivered):
+    stage, services = delivered.stage, delivered.stage.services
+    view = await services.intake.case(WANG, delivered.case, language="zh-CN")
+    assert view["state"] == "DELIVERED"
+    assert view["certificate"]["number"] == "（2026）示远山证字第1号"
+    assert all(entry["done"] for entry in view["stages"])
+
+    bundle = (await services.delivery.bundle(WANG, delivered.case)).content
+    trust = Trust.parse(stage.office.trust())
+    report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
+    assert report.verdict == "valid", [check for check in report.checks if check.outcome != "ok"]
+    (status,) = [check for check in report.checks if check.key == "status"]
+    assert status.detail["logged"] is True
+
+    at = bundle.index(b"session-manifest") + 3
+    swapped = bundle[:at] + bytes([bundle[at] ^ 1]) + bundle[at + 1 :]
+    report = await asyncio.to_thread(verify, swapped, trust, at=stage.clock())
+    assert report.verdict == "invalid"
+
+    pdf = (await services.delivery.certificate(WANG, delivered.case)).content
+    assert sha256(pdf).hexdigest() == view["certificate"]["pdf_sha256"]
+    assert await services.verification.number_of(pdf) == view["certificate"]["number"]
+    assert await services.verification.number_of(pdf + b" ") is None
+
+
+async def test_a_number_shows_status_only_and_a_code_opens_more(delivered):
+    verification = delivered.stage.services.verification
+    told = await verification.number("(2026)示远山证字第1号")
+    assert told["status"] == "valid"
+    assert set(told) == {"number", "status", "as_of", "issued_on"}
+    assert (await verification.number("（2026）示远山证字第2号"))["status"] == "unknown"
+
+    case = await delivered.stage.services.workplace.files.case(delivered.case)
+    opened = await verification.code(case.certificate.code.lower(), language="en")
+    assert opened["facts"]["applicant"] == FORM["applicant_name"]
+    assert opened["session"]["duration_ms"] > 0
+    assert len(opened["session"]["steps"]) == 9
+    with pytest.raises(DomainError, match="code-unknown"):
+        await verification.code("A" * 16, language="en")
+    shared = await delivered.stage.services.delivery.share(WANG, delivered.case)
+    again = await verification.code(shared["code"], language="en")
+    assert again["number"] == opened["number"]
+
+
+async def test_the_receipt_becomes_a_full_proof(delivered):
+    stage = delivered.stage
+    receipt = await stage.services.delivery.receipt(WANG, delivered.case)
+    assert receipt["proofs"] == "full"
+    keys = stage.office.log_keys.verifiers
+    checkpoint = open_checkpoint(receipt["checkpoint"], keys)
+    assert checkpoint.size == receipt["tree_size"]
+    proven = [entry for entry in receipt["entries"] if entry["inclusion"] is not None]
+    kinds = [entry["kind"] for entry in proven]
+    assert "session-opened" in kinds
+    assert "session-seal" in kinds
+    for entry in proven:
+        leaf = await stage.log.leaf(entry["index"])
+        assert Leaf.parse(leaf).hash == entry["leaf_hash"]
+
+
+async def test_the_copy_holds_what_was_signed(delivered):
+    content = (await delivered.stage.services.delivery.copy(WANG, delivered.case)).content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = set(archive.namelist())
+        manifest = json.loads(archive.read("manifest.json"))
+        record = json.loads(archive.read("record.json"))
+    assert {"document.pdf", "record.applicant.p7s", "receipt.json"} <= names
+    assert {"manifest.applicant.p7s", "manifest.notary.p7s"} <= names
+    assert manifest["counts"]["segments"] == 2
+    assert manifest["counts"]["events"] == len(manifest["events"])
+    assert [line["text"] for line in record] == ["是的"] * 5
+
+
+async def test_the_ledger_holds_the_case_whole_and_nothing_personal(delivered):
+    stage = delivered.stage
+    leaves = [Leaf.parse(leaf) for _, leaf in await stage.log.chain(delivered.case)]
+    verify_case(leaves, case=delivered.case)
+    seal = next(leaf for leaf in leaves if leaf.body["kind"] == "session-seal")
+    first, last = seal.body["first_case_seq"], seal.body["last_case_seq"]
+    assert leaves[first].body["kind"] == "session-opened"
+    assert last - first + 1 == seal.body["count"]
+    assert {leaf.body["kind"] for leaf in leaves[first : last + 1]} >= {"session-closed", "segment"}
+    everything = b"".join([await stage.log.leaf(index) for index in range(stage.log.size)])
+    for private in (
+        FORM["applicant_name"],
+        FORM["document_number"],
+        WANG.phone,
+        WANG.id,
+        LIN.name_zh,
+    ):
+        assert private.encode() not in everything
+
+
+async def test_the_register_chain_says_number_index_and_file(delivered):
+    stage = delivered.stage
+    register = stage.services.workplace.office.register
+    leaves = [Leaf.parse(leaf) for _, leaf in await stage.log.chain(register)]
+    verify_case(leaves, case=register)
+    kinds = [leaf.body["kind"] for leaf in leaves]
+    assert kinds == ["act-intended", "act-completed", "status-list"]
+    intended, completed = leaves[0].body, leaves[1].body
+    assert intended["number"] == completed["number"] == "（2026）示远山证字第1号"
+    assert intended["status_index"] == completed["status_index"] == 0
+    case = await stage.services.workplace.files.case(delivered.case)
+    assert completed["pdf_sha256"] == case.certificate.pdf_sha256
+
+
+async def test_nothing_on_disk_is_in_clear(delivered):
+    directory = delivered.stage.directory
+    private = [text.encode() for text in (FORM["applicant_name"], FORM["document_number"])]
+    looked_at = 0
+    for path in directory.rglob("*"):
+        if path.is_file() and path.suffix not in (".pdf",):
+            data = path.read_bytes()
+            looked_at += 1
+            assert not any(each in data for each in private), path
+    assert looked_at > 20
+
+
+async def test_issuing_again_changes_nothing(delivered):
+    services = delivered.stage.services
+    before = await services.delivery.certificate(WANG, delivered.case)
+    size = delivered.stage.log.size
+    await services.sealing.issue(delivered.case)
+    await services.sealing.deliver(delivered.case)
+    await services.sealing.seal_session(delivered.sid)
+    assert await services.delivery.certificate(WANG, delivered.case) == before
+    assert delivered.stage.log.size == size
+    assert await services.sealing.pending() == ()
+
+
+async def test_the_approver_sees_claims_with_intervals_and_recordings(office):
+    async with open_stage(office("judged")) as stage:
+        (case,) = await stage.services.workplace.files.cases()
+        review = await stage.services.approval.review(CHEN, case.id, language="en")
+    assert [claim["verdict"] for claim in review["claims"]] == ["accepted"] * 6
+    for claim in review["claims"]:
+        since, until = claim["interval"]
+        assert 0 <= since <= until <= review["session"]["duration_ms"]
+        assert claim["evidence"]
+        assert all(each["index"] is not None for each in claim["evidence"])
+    questioned = next(claim for claim in review["claims"] if claim["key"] == "questioned")
+    assert len(questioned["record_lines"]) == 5
+    assert {each["participant"] for each in review["recordings"]} == {"notary", "applicant"}
+    assert review["draft"]["facts"]["document"]["principal"]["name"] == FORM["applicant_name"]
