@@ -84,7 +84,7 @@ class Browser:
 
     async def upload(self, path: str, data: bytes, *, name: str, media_type: str = "") -> Any:
         """Send a file as the multipart field `file`."""
-        form = FormData()
+        form = FormData(quote_fields=False)  # as browsers write names
         form.add_field("file", data, filename=name, content_type=media_type or None)
         return await self.ask("POST", path, form)
 
