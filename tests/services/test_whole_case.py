@@ -35,6 +35,9 @@ async def test_it_is_delivered_and_anyone_may_check_it(delivered):
     assert view["state"] == "DELIVERED"
     assert view["certificate"]["number"] == "（2026）示远山证字第1号"
     assert all(entry["done"] for entry in view["stages"])
+    timeline = (await services.intake.timeline(WANG, delivered.case, language="en"))["entries"]
+    assert all(entry["title"] != entry["kind"] for entry in timeline)
+    assert all(entry["index"] is not None for entry in timeline)
 
     bundle = (await services.delivery.bundle(WANG, delivered.case)).content
     trust = Trust.parse(stage.office.trust())
