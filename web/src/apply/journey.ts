@@ -1,4 +1,4 @@
-import type { Case } from "../api/types";
+import type { Case, FieldValue, Matter } from "../api/types";
 
 /** The pages of a case, by the route's name. */
 export type CasePage =
@@ -37,4 +37,16 @@ export function withdrawable(state: string): boolean {
   return !["ISSUED", "DELIVERED", "ARCHIVED", "REFUSED", "TERMINATED", "WITHDRAWN", "VOID", "NOT_ACCEPTED", "REVOKED", "APPROVED"].includes(
     state,
   );
+}
+
+/** True for a field nobody has filled in; "no" and false are answers. */
+export function isBlank(value: FieldValue | undefined): boolean {
+  return value == null || value === "" || (Array.isArray(value) && value.length === 0);
+}
+
+/** Keys of the fields that keep a form from being handed in: required and empty, or with a problem. */
+export function openFields(matter: Matter, form: Case["form"], problems: Case["problems"]): string[] {
+  return matter.fields
+    .filter((field) => (field.required && isBlank(form[field.key])) || field.key in problems)
+    .map((field) => field.key);
 }
