@@ -30,7 +30,7 @@ class Authorisation:
     """
 
     v: int
-    kind: Literal["totp", "passkey"]
+    kind: Literal["totp", "webauthn"]
     role: Literal["notary", "approver"]
     staff: str
     at: int

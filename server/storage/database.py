@@ -4,6 +4,8 @@ A write takes the database's write lock at its beginning (BEGIN IMMEDIATE), so i
 way for having read something old; writers of this process queue in asyncio, not in SQLite.
 """
 
+import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -42,9 +45,17 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that may change things: all of it is committed, or nothing."""
-        async with self._writer.begin() as connection:
-            yield connection
+        """One transaction that may change things: all of it is committed, or nothing.
+
+        Raises OSError (ENOSPC) when the disk is full.
+        """
+        try:
+            async with self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            if "disk is full" in str(error.orig):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
         for listener in self._listeners:
             listener()
 

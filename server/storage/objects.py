@@ -5,11 +5,13 @@ The same name with other bytes cannot be, so writing twice is harmless.
 """
 
 import asyncio
+import errno
 import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from obstore.exceptions import GenericError
 from obstore.store import LocalStore
 
 from server.domain.errors import DomainError
@@ -53,7 +55,10 @@ class Objects:
     def _put(self, content: bytes, cipher: Cipher, label: str) -> Stored:
         blob = cipher.encrypt(content, label)
         name = sha256(blob).hexdigest()
-        self._store.put(_path(name), blob)
+        try:
+            self._store.put(_path(name), blob)
+        except GenericError as error:
+            raise _as_os_error(error) from error
         file = self._directory / _path(name)
         # obstore renames into place without flushing: flush the bytes, then the names above them
         for path in (file, file.parent, self._directory):
@@ -63,6 +68,13 @@ class Objects:
             finally:
                 os.close(descriptor)
         return Stored(name, len(content), sha256(content).hexdigest())
+
+
+def _as_os_error(error: GenericError) -> Exception:
+    """A full disk as everybody else says it; obstore only mentions it in words."""
+    if "os error 28" in str(error):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
 
 
 def _path(name: str) -> str:

@@ -114,6 +114,17 @@ async def test_a_case_of_somebody_else_does_not_exist(waiting):
     )
 
 
+async def test_no_clock_a_browser_names_can_stop_the_ledger(waiting):
+    """An event the ledger refuses would stand before every later one of the whole office."""
+    await waiting.open()
+    recordings = waiting.stage.services.recordings
+    with pytest.raises(ValueError, match="integers"):
+        await recordings.clock_offset(waiting.sid, offset_ms=10**30, rtt_ms=1)
+    await recordings.clock_offset(waiting.sid, offset_ms=12, rtt_ms=1)
+    await waiting.stage.journal.drain()
+    assert (await waiting.stage.services.workplace.outbox.state(session_id=waiting.sid)).pending == 0
+
+
 async def test_a_second_notary_is_told_who_is_there(waiting):
     await waiting.open()
     other = replace(LIN, id="other", name_zh="另一位")

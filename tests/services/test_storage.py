@@ -1,13 +1,16 @@
 """Storage: migrations, the vault, ciphers, objects, the codec, optimistic versions."""
 
+import contextlib
 import secrets
+import shutil
 import sqlite3
+import subprocess
 from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from script import CHEN, LIN
+from script import CHEN, LIN, WANG, Play
 from sqlalchemy import create_engine, insert
 from stage import open_stage
 
@@ -127,6 +130,52 @@ async def test_an_object_is_named_by_its_ciphertext_and_missed_when_it_is_gone(t
     file.unlink()
     with pytest.raises(DomainError, match="object-damaged"):
         await objects.get(stored.name, cipher=cipher, label="a")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 16 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small file system takes root to mount")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+async def test_a_full_disk_is_told_and_loses_nothing(office, small_disk):
+    directory = small_disk / "office"
+    shutil.copytree(office("waiting"), directory)
+    async with open_stage(directory) as stage:
+        services = stage.services
+        (case,) = await services.workplace.files.cases()
+        ballast = directory / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb") as file:
+            while True:
+                file.write(b"0" * 4096)
+                file.flush()
+        with pytest.raises(OSError, match="space"):
+            await services.workplace.put(case.id, b"x" * 100_000, label="a")
+        with pytest.raises(OSError, match="space"):
+            await _write_until_full(services, case.id)
+        kept = await services.workplace.files.case(case.id)
+        ballast.unlink()
+        assert await services.workplace.files.case(case.id) == kept
+        await Play(stage, case=case.id).open()
+
+
+async def _write_until_full(services, case_id: str) -> None:
+    rule = services.workplace.pack("poa-remote").consents[2]
+    for turn in range(1000):
+        await services.intake.consent(
+            WANG,
+            case_id,
+            rule.id,
+            given=bool(turn % 2),
+            text_sha256=rule.text_sha256("en"),
+            language="en",
+        )
 
 
 async def test_everything_of_a_case_survives_being_written_down(office):
