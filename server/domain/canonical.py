@@ -23,9 +23,12 @@ def digest(value: object) -> str:
 
 
 def _refuse(value: object) -> None:
-    """Floats and non-string keys have no single form; they must not reach a digest."""
+    """Floats, great integers and non-string keys have no single form, and the ledger takes none of
+    them: an event that held one would stand before all later ones for ever."""
     if isinstance(value, float):
         raise TypeError("a float has no canonical form")
+    if isinstance(value, int) and abs(value) >= 2**53:
+        raise ValueError("integers are below 2^53")
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str) or not key.isascii():

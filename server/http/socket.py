@@ -26,6 +26,7 @@ _HEARTBEAT_S = 10.0
 _LARGEST_MESSAGE = 512_000
 _WAITING = 2_000
 _PACE_S = 0.1
+_LATEST = 2**52  # ms UTC; what a clock says stands in the ledger, whose integers end at 2^53
 _CODES = {401: 4401, 403: 4403, 404: 4404, 409: 4409}
 _HIDDEN = frozenset({"flag-raised"})
 """Kinds of entries whose name the applicant's screen must not show."""
@@ -218,6 +219,8 @@ class Hub:
 
     async def _ping(self, sid: str, seat: Seat, at: int) -> None:
         """Answer a ping; the applicant's first one tells how far that clock is off."""
+        if not 0 <= at < _LATEST:
+            raise Refusal("request-unreadable")
         now = self._clock()
         seat.say({"type": "pong", "at": now})
         if seat.role == "applicant" and not seat.offset_told:

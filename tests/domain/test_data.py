@@ -101,6 +101,12 @@ def test_what_has_no_single_form_is_refused(value):
         canonical(value)
 
 
+@pytest.mark.parametrize("value", [2**53, {"a": [-(2**53)]}, 10**30])
+def test_an_integer_the_ledger_refuses_never_becomes_an_event(value):
+    with pytest.raises(ValueError, match="2\\^53"):
+        canonical(value)
+
+
 def test_the_published_example_of_gb_11643():
     # GB 11643-1999, annex: 11010519491231002X
     assert check_character("11010519491231002") == "X"
