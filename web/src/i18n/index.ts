@@ -1,5 +1,6 @@
 import { createI18n } from "vue-i18n";
 import type { Language } from "../api/types";
+import { languageCookie } from "./language";
 
 /** A room is one file of sentences per language, loaded with the first page that needs it. */
 export type RoomName = "common" | "apply" | "session" | "desk" | "verify" | "ledger";
@@ -38,7 +39,7 @@ export function createLocales(language: Language) {
     await openRooms([...opened], locale);
     i18n.global.locale.value = locale;
     document.documentElement.lang = locale;
-    document.cookie = `lang=${locale}; path=/; max-age=31536000; samesite=lax`;
+    document.cookie = languageCookie(locale);
   }
 
   return { i18n, openRooms, speak };

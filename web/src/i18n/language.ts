@@ -10,6 +10,11 @@ export function firstLanguage(search: string, cookie: string, browser: readonly 
   return asked === undefined && !wanted.toLowerCase().startsWith("en") ? "zh-CN" : "en";
 }
 
+/** The cookie both the pages and the server know the reader's language by. */
+export function languageCookie(language: string): string {
+  return `lang=${language}; path=/; max-age=31536000; samesite=lax`;
+}
+
 /** The text in `language`; the other one rather than nothing. */
 export function inLanguage(text: Bilingual | string | null | undefined, language: string): string {
   if (!text) return "";
