@@ -99,10 +99,12 @@ async def running(
     random: Callable[[int], bytes] = secrets.token_bytes,
     print_line: Callable[[str], None] = print,
     failed: Callable[[str], None] = lambda _: None,
+    warm: bool = True,
 ) -> AsyncIterator[Opened]:
     """Open an office and its doors; leaving closes everything, newest first.
 
-    `failed(name)` is told when something the server cannot be without has ended.
+    `failed(name)` is told when something the server cannot be without has ended; without `warm`
+    the image analysis starts at its first use.
 
     Raises PortTakenError, DirectoryBusyError, ConfigError, and what office, ledger and vault raise
     for a damaged directory.
@@ -148,6 +150,7 @@ async def running(
                 random=random,
                 catalogue=catalogue,
                 failed=failed,
+                warm=warm,
             )
         )
         app = _doors(config, office, accounts, ledger, backstage, catalogue, clock=clock)

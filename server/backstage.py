@@ -17,7 +17,9 @@ from ledger.log import Log
 from ledger.note import Checkpoint
 from server.analysis import analysis, warm_sampler
 from server.config import Config
+from server.domain.errors import DomainError
 from server.domain.evidence import Gap
+from server.domain.session import LIVE
 from server.drawing import drawing
 from server.http.cases import Cases
 from server.http.desk import Desk
@@ -95,8 +97,12 @@ async def open_backstage(
     random: Callable[[int], bytes],
     catalogue: Catalogue,
     failed: Callable[[str], None],
+    warm: bool,
 ) -> AsyncIterator[Backstage]:
-    """Open services, journal, studio, screens and jobs; take up what a former process left."""
+    """Open services, journal, studio, screens and jobs; take up what a former process left.
+
+    With `warm` the analysis loads its networks now, else when somebody first needs it.
+    """
     async with AsyncExitStack() as closing:
         vault = Vault(config.path("vault.db"), secret=config.secret.reveal(), random=random)
         closing.callback(vault.close)
@@ -161,7 +167,8 @@ async def open_backstage(
         closing.callback(jobs.close)
         await jobs.launch(services.sealing)
         closing.push_async_callback(studio.close_all)
-        tasks.start(_warm(analyst), name="warming the analyst")
+        if warm:
+            tasks.start(_warm(analyst), name="warming the analyst")
         tasks.start(warm_sampler(sampler), name="warming the sampler")
 
         async def check_context() -> dict[str, Any]:
@@ -260,11 +267,17 @@ def _line(services: Services, studio: Studio) -> Line:
             told = {"by": "the participant"}
             await services.recordings.gap(Gap(sid, role, take, "mute", since, until, told))
 
+    async def join(sid: str, role: str, offer: str) -> str:
+        session = await services.workplace.files.session(sid)
+        if session.state not in LIVE:  # a phone that tries again must not open the room anew
+            raise DomainError("session-state", state=session.state.value)
+        return await studio.join(sid, role, offer)
+
     return Line(
         view=view,
         role=services.ceremony.role,
         page_seen=page_seen,
-        join=studio.join,
+        join=join,
         clock_offset=clock_offset,
         muted=muted,
     )

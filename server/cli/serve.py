@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -67,14 +68,8 @@ def command(
 
     Ends by itself on Ctrl-C or SIGTERM, after everything that runs has been written down.
     """
-    from server.app import DirectoryBusyError, PortTakenError, serve
     from server.config import ConfigError, read_config
-    from server.greeting import greet
-    from server.observe import configure
-    from signing.errors import SigningError
 
-    configure()
-    console = Console()
     names = tuple(name for given in media_hosts for name in given.replace(",", " ").split())
     try:
         config = read_config(
@@ -86,6 +81,17 @@ def command(
             trust_proxy=trust_proxy,
             environment=os.environ,
         )
+    except ConfigError as error:
+        _stop(error, SETTING)
+
+    from server.app import DirectoryBusyError, PortTakenError, serve
+    from server.greeting import greet
+    from server.observe import configure
+    from signing.errors import SigningError
+
+    configure()
+    console = Console()
+    try:
         asyncio.run(serve(config, ready=lambda office: greet(console, office)))
     except ConfigError as error:
         _stop(error, SETTING)
@@ -99,6 +105,6 @@ def command(
         sys.exit(0)
 
 
-def _stop(error: Exception, code: int) -> None:
+def _stop(error: Exception, code: int) -> NoReturn:
     click.secho(f"farseal: {error}", fg="red", err=True)
     sys.exit(code)

@@ -89,8 +89,10 @@ class Empty(Form):
 
 
 def told(view: Mapping[str, Any], catalogue: Catalogue, language: str) -> Mapping[str, Any]:
-    """Return a view whose `problems` (codes by field) read as sentences."""
-    problems = view.get("problems")
+    """Return a view whose `problems` (codes by field), its own or its case's, read as sentences."""
+    problems, case = view.get("problems"), view.get("case")
+    if isinstance(case, Mapping):
+        return {**view, "case": told(case, catalogue, language)}
     if not isinstance(problems, Mapping):
         return view
     spoken = {

@@ -194,14 +194,15 @@ class Desk:
     @endpoint("GET", "/api/approvals/{case}", roles=APPROVER)
     async def review(self, call: Call) -> Answer:
         """Show the claims of a case with their evidence."""
-        return await self._services.approval.review(
+        view = await self._services.approval.review(
             call.staff, call.part("case"), language=call.language
         )
+        return self._told(view, call)
 
     @endpoint("POST", r"/api/approvals/{case}/claims/{number:\d+}", roles=APPROVER, body=Verdict)
     async def judge(self, call: Call, body: Verdict) -> Answer:
         """Accept or return one claim."""
-        return await self._services.approval.judge(
+        view = await self._services.approval.judge(
             call.staff,
             call.part("case"),
             call.number("number"),
@@ -209,6 +210,7 @@ class Desk:
             reason=body.reason,
             language=call.language,
         )
+        return self._told(view, call)
 
     @endpoint("POST", "/api/approvals/{case}/return", roles=APPROVER, body=Reasons)
     async def send_back(self, call: Call, body: Reasons) -> Answer:

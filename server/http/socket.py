@@ -28,8 +28,6 @@ _WAITING = 2_000
 _PACE_S = 0.1
 _LATEST = 2**52  # ms UTC; what a clock says stands in the ledger, whose integers end at 2^53
 _CODES = {401: 4401, 403: 4403, 404: 4404, 409: 4409}
-_HIDDEN = frozenset({"flag-raised"})
-"""Kinds of entries whose name the applicant's screen must not show."""
 
 View = Mapping[str, Any]
 
@@ -102,14 +100,13 @@ class Hub:
     ) -> None:
         """An entry of a session is in the ledger: its screens keep the receipt."""
         for seat in self._seats.get(sid or "", {}).values():
-            shown = "entry" if seat.role == "applicant" and kind in _HIDDEN else kind
             seat.say(
                 {
                     "type": "anchored",
                     "index": index,
                     "leaf_hash": leaf_hash,
                     "event": event,
-                    "kind": shown,
+                    "kind": kind,
                     "at": at,
                 }
             )

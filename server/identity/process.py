@@ -90,6 +90,7 @@ class ImageProcess:
             stdout=asyncio.subprocess.PIPE,
             env=environment,
             limit=_LINE_LIMIT,
+            start_new_session=True,  # Ctrl-C is the server's to answer
         )
         return self._process
 

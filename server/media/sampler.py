@@ -3,6 +3,7 @@
 import asyncio
 import fractions
 import multiprocessing
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -33,7 +34,11 @@ class Sampler:
             raise KeyframeRefused("too many pictures are being decoded")
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self._workers, mp_context=multiprocessing.get_context("spawn")
+                self._workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                # Ctrl-C reaches every process of the terminal; the server alone answers it
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),
             )
         pool = self._pool
         self._pending += 1

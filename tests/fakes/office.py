@@ -142,6 +142,6 @@ async def running_office(
     """Run an office whose data is in `data`; the same folder again is a second start."""
     printed: list[str] = []
     config = read_config(data=data, port=port, media_hosts=("127.0.0.1",), environment={})
-    async with running(config, clock=clock, print_line=printed.append) as opened:
+    async with running(config, clock=clock, print_line=printed.append, warm=False) as opened:
         logins = {person.login: Login(person, clock) for person in opened.people}
         yield Office(opened.url, data, logins, clock, printed)
