@@ -12,7 +12,7 @@ from server.domain import steps
 from server.domain.application import consented
 from server.domain.errors import DomainError
 from server.domain.participant import Applicant, Staff
-from server.domain.session import happened, mark, needed_now
+from server.domain.session import LIVE, happened, mark, needed_now
 from server.services.conduct import Conduct
 from server.services.workplace import Content
 from server.storage.cases import Change
@@ -118,7 +118,8 @@ class IdentityDesk:
     async def registry(self, staff: Staff, sid: str, *, language: str) -> Json:
         """Ask the population registry; no answer is recorded as unavailable."""
         case, session = await self._workplace.own_session(staff, sid)
-        portrait = await self._portrait(sid) or b""
+        # a face sent away to be compared is what the consent to biometrics is about
+        portrait = (await self._portrait(sid) if consented(case, "biometrics") else None) or b""
         query = self._workplace.new_id()
         number = str(case.form.get("document_number") or "")
         answer = await self._analysis.ask_registry(query, session.applicant_name, number, portrait)
@@ -157,6 +158,8 @@ class IdentityDesk:
         session = await self._workplace.files.session(sid)
         pictures = await self._keep(session.case_id, finding.evidence)
         async with self._workplace.files.change(session_id=sid) as change:
+            if change.held.state not in LIVE:
+                raise DomainError("session-state", state=change.held.state.value)
             await self._add_hint(change, finding, pictures)
 
     async def picture(self, staff: Staff, sid: str, picture_id: str) -> Content:

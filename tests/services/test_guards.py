@@ -122,7 +122,9 @@ async def test_no_clock_a_browser_names_can_stop_the_ledger(waiting):
         await recordings.clock_offset(waiting.sid, offset_ms=10**30, rtt_ms=1)
     await recordings.clock_offset(waiting.sid, offset_ms=12, rtt_ms=1)
     await waiting.stage.journal.drain()
-    assert (await waiting.stage.services.workplace.outbox.state(session_id=waiting.sid)).pending == 0
+    assert (
+        await waiting.stage.services.workplace.outbox.state(session_id=waiting.sid)
+    ).pending == 0
 
 
 async def test_a_second_notary_is_told_who_is_there(waiting):
@@ -199,6 +201,49 @@ async def test_what_a_machine_cannot_tell_is_unavailable_and_the_notary_decides(
     applicant = await stage.services.ceremony.view(WANG, waiting.sid, language="zh-CN")
     assert applicant["identity"] is None
     assert applicant["flagged"] is None
+
+
+async def test_who_refuses_biometrics_is_compared_by_eye_and_their_face_goes_nowhere(waiting):
+    stage, identity = waiting.stage, waiting.stage.services.identity
+    compared, sent = [], []
+
+    async def compare(portrait, frames):
+        compared.append(portrait)
+        return await stage.eyes.compare(portrait, frames)
+
+    async def ask(query, name, number, portrait):
+        sent.append(portrait)
+        return await stage.eyes.ask(query, name, number, portrait)
+
+    identity._analysis = replace(identity._analysis, compare=compare, ask_registry=ask)
+    (consent,) = [
+        each
+        for each in stage.services.intake.matter("poa-remote")["consents"]
+        if each["id"] == "biometrics"
+    ]
+    await stage.services.intake.consent(
+        WANG,
+        waiting.case,
+        "biometrics",
+        given=False,
+        text_sha256=consent["text_sha256"]["zh-CN"],
+        language="zh-CN",
+    )
+    await waiting.open()
+    await waiting.step(1)
+    await waiting.step_2()
+    assert compared == []
+    assert sent == [b""]
+    view = await waiting.view()
+    assert view["identity"]["comparison"]["unavailable"] is True
+    assert view["identity"]["decision"]["accepted"] is True
+
+
+async def test_a_hint_after_the_end_is_refused(waiting):
+    await waiting.open()
+    await waiting.stage.services.ceremony.abort(LIN, waiting.sid, reason="x", language="en")
+    late = await waiting.stage.eyes.compare(b"", [])
+    await refused(waiting.stage.services.identity.finding(waiting.sid, late), "session-state")
 
 
 async def test_no_picture_is_said_plainly(waiting):
