@@ -16,6 +16,7 @@ from server.domain.session import (
     SessionState,
     Signing,
     StepRun,
+    flagged,
     happened,
     mark,
     needed_now,
@@ -125,14 +126,20 @@ def abort(session: Session, act: Act, *, reason: str, replaced_by: str | None = 
         closed_at=act.at,
         replaced_by=replaced_by,
     )
-    return changed, happened(session, act, "session-aborted", facts={"reason": reason})
+    facts = {"reason": reason, **flagged(session)}
+    return changed, happened(session, act, "session-aborted", facts=facts)
 
 
 def flag(session: Session, act: Act) -> Change:
-    """The notary's silent flag; the applicant never learns of it."""
+    """The notary's silent flag; the applicant never learns of it, nor whoever stands behind.
+
+    So it has no entry of its own, which the ledger, the receipt and the manifest would show by its
+    kind: it stands among the facts, committed to by digest, with which the step or the session ends
+    (`flagged`). An entry without a flag looks the same.
+    """
     if session.state not in LIVE:
         raise DomainError("session-state", state=session.state.value)
-    return replace(session, flags=(*session.flags, act.at)), happened(session, act, "flag-raised")
+    return replace(session, flags=(*session.flags, act.at)), ()
 
 
 def close(
@@ -164,6 +171,7 @@ def close(
         session,
         act.then(),
         "session-closed",
+        facts=flagged(session),
         public=public,
         items={"manifest": session.manifest.sha256},
     )

@@ -168,7 +168,12 @@ def happened(
     public: Mapping[str, object] | None = None,
     items: Mapping[str, str] | None = None,
 ) -> tuple[Event, ...]:
-    """The one event of an act in this session."""
+    """The one event of an act in this session; refuses `session-state` once its seal is written.
+
+    Every entry names its session in clear, so that a verifier sees that the seal covers them all.
+    """
+    if session.seal_event is not None and kind != "session-sealed":
+        raise DomainError("session-state", state=session.state.value)
     event = Event(
         id=act.event,
         case_id=session.case_id,
@@ -176,11 +181,16 @@ def happened(
         at=act.at,
         actor=act.actor,
         facts=facts or {},
-        public=public or {},
+        public={"session": session.id, **(public or {})},
         items=items or {},
         session_id=session.id,
     )
     return (event,)
+
+
+def flagged(session: Session) -> dict[str, object]:
+    """The notary's silent flags (ms UTC), for the facts of an entry; there also when none is."""
+    return {"flags": list(session.flags)}
 
 
 def require_open(session: Session) -> None:

@@ -13,6 +13,7 @@ from server.domain.session import (
     Decision,
     PageShown,
     Session,
+    flagged,
     happened,
     mark,
     needed_now,
@@ -43,7 +44,7 @@ def complete_step(session: Session, act: Act, *, pack: RulePack, number: int) ->
         session, steps=steps, step=number + 1, recheck=False, instruction=None, page=None
     )
     public = {"step": number, "started_at": done.started_at, "completed_at": act.at}
-    return changed, happened(session, act, "step-completed", public=public)
+    return changed, happened(session, act, "step-completed", facts=flagged(session), public=public)
 
 
 def instruct(session: Session, act: Act, *, text: str | None) -> Change:
@@ -127,10 +128,16 @@ def lock_page(session: Session, act: Act, *, number: int) -> Change:
 
 
 def see_page(session: Session, act: Act, *, pack: RulePack, role: str, number: int) -> Change:
-    """A page is on somebody's screen; once both have seen it, it counts as read together."""
+    """A page is on somebody's screen; once both have seen it, it counts as read together.
+
+    Only the page both screens are locked to counts: what a screen says of another one came late,
+    or was made up.
+    """
     require_open(session)
     if session.document is None or not 1 <= number <= len(session.document.page_sha256):
         raise DomainError("page-unknown", number=number)
+    if number != session.page:
+        return session, ()
     if any(each.number == number and each.role == role for each in session.pages_shown):
         return session, ()
     shown = (*session.pages_shown, PageShown(number, role, act.at))

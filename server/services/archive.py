@@ -43,6 +43,8 @@ class Archive:
         found = await self._workplace.files.sessions_in("OPEN", "INTERRUPTED", "CLOSED")
         interrupted = []
         for session in found:
+            if session.seal_event is not None:
+                continue  # its entries are counted; the sealing goes on as a job
             cipher = self._workplace.vault.cipher(session.case_id)
             for segment in await self._recover_takes(session.id, cipher):
                 await self._recordings.segment(segment)

@@ -162,9 +162,8 @@ class Intake:
         return await self.case(applicant, case_id, language=language)
 
     async def timeline(self, person: Person, case_id: str, *, language: str) -> Json:
-        """What happened, each with its place in the ledger; the silent flag only for staff."""
+        """What happened, each with its place in the ledger."""
         await self._workplace.own_case(person, case_id)
-        hidden = {"flag-raised"} if isinstance(person, Applicant) else set()
         return {
             "entries": [
                 {
@@ -176,7 +175,6 @@ class Intake:
                     "leaf_hash": event.leaf_hash,
                 }
                 for event in await self._workplace.outbox.of_case(case_id)
-                if event.kind not in hidden
             ]
         }
 

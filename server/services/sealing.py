@@ -30,7 +30,7 @@ from server.journal import Journal
 from server.services.ledger_port import Ledger
 from server.services.workplace import Workplace
 from server.storage import registers
-from server.storage.outbox import WrittenEvent
+from server.storage.outbox import WrittenEvent, events_of_session
 from server.storage.recordings import end_take
 from server.storage.registers import FileRow
 from server.storage.sealed import SealedEntries
@@ -112,8 +112,8 @@ class Sealing:
                 return
             if session.seal_event is None:
                 await self._end_takes(session)
-                await self._journal.drain()
-                await self._write_seal(session)
+                while not await self._write_seal(session):
+                    pass  # something was still told of the session: the seal covers it too
                 self._passed("seal-written")
             session = await self._workplace.files.session(sid)
             assert session.seal_event is not None  # _write_seal has set it
@@ -129,13 +129,22 @@ class Sealing:
                 change.emit(events)
             await self._journal.drain()
 
-    async def _write_seal(self, session: Session) -> None:
+    async def _write_seal(self, session: Session) -> bool:
+        """Write the seal over every event of the session; `False` if there was one more meanwhile.
+
+        After it none can be written (`domain.session.happened` refuses).
+        """
+        await self._journal.drain()
         places = await self._places(session.case_id)
-        seqs = [places[event.id] for event in await self._workplace.outbox.of_session(session.id)]
         async with self._workplace.files.change(session_id=session.id) as change:
+            told = await events_of_session(change.connection, session.id)
+            if not all(event in places for event in told):
+                return False
+            seqs = [places[event] for event in told]
             act = Act("system", self._workplace.clock(), _named(f"{session.id}/seal"))
             change.session, events = course.seal(change.held, act, first=min(seqs), last=max(seqs))
             change.emit(events)
+        return True
 
     async def _places(self, case_id: str) -> dict[str, int]:
         """Event id -> case_seq of everything the ledger has of a case."""

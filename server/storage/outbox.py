@@ -108,6 +108,12 @@ class Outbox:
         )
 
 
+async def events_of_session(connection: AsyncConnection, session_id: str) -> tuple[str, ...]:
+    """The ids of every event of a session, within a transaction: what its seal has to cover."""
+    query = select(_E.c.id).where(_E.c.session_id == session_id).order_by(_E.c.seq)
+    return tuple((await connection.scalars(query)).all())
+
+
 async def anchor_state(
     connection: AsyncConnection, *, case_id: str | None = None, session_id: str | None = None
 ) -> AnchorState:

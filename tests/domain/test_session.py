@@ -15,6 +15,7 @@ from server.domain.session import (
     SessionDocument,
     SessionState,
     Signing,
+    happened,
     mark,
     missing,
     needed_now,
@@ -174,12 +175,14 @@ def test_a_page_counts_once_both_have_seen_it():
     acts = Acts()
     session = at_step(6, acts)
     document = SessionDocument("o", "a" * 64, ("b" * 64, "d" * 64), ("c", "e"))
-    session = replace(session, document=document)
+    session = replace(session, document=document, page=1)
     session, _ = steps.see_page(session, acts(), pack=PACK, role="notary", number=1)
     assert session.marked("page_1") is None
     session, _ = steps.see_page(session, acts(), pack=PACK, role="applicant", number=1)
     assert session.marked("page_1") is not None
     assert [each.key for each in missing(session, PACK)] == ["page_2"]
+    unlocked = steps.see_page(session, acts(), pack=PACK, role="applicant", number=2)
+    assert unlocked == (session, ())  # both screens are at page 1
     error = refusal(steps.see_page, session, acts(), pack=PACK, role="notary", number=3)
     assert error.code == "page-unknown"
 
@@ -246,13 +249,23 @@ def test_a_seal_states_how_many_entries_there_are():
     session, (event,) = course.seal(session, acts(), first=7, last=40)
     assert event.public["count"] == 34
     assert event.items["manifest"] == MANIFEST.sha256
+    for kind in ("segment", "gap", "finding", "take-ended"):
+        assert refusal(happened, session, acts(), kind).code == "session-state"
     session, _ = course.sealed(session, acts(), index=9, tree_size=12)
     assert session.state is SessionState.SEALED
 
 
-def test_the_flag_is_an_event_and_changes_nothing_else():
+def test_the_flag_has_no_entry_of_its_own_and_is_told_when_the_step_ends():
     acts = Acts()
-    session = opened(acts)
-    flagged, (event,) = course.flag(session, acts(LIN.id))
+    session = satisfied(at_step(3, acts), acts)
+    act = acts(LIN.id)
+    flagged, events = course.flag(session, act)
     assert replace(flagged, flags=()) == session
-    assert event.public == {}
+    assert events == ()
+    _, (loud,) = steps.complete_step(flagged, acts(), pack=PACK, number=3)
+    _, (quiet,) = steps.complete_step(session, acts(), pack=PACK, number=3)
+    assert loud.facts == {"flags": [act.at]}
+    assert quiet.facts == {"flags": []}  # both are one commitment in the ledger
+    assert set(loud.public) == set(quiet.public)
+    _, (broken,) = course.abort(flagged, acts(), reason="胁迫")
+    assert broken.facts["flags"] == [act.at]
