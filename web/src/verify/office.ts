@@ -51,7 +51,8 @@ export async function openLog(office: Public, trust: Trust): Promise<{ log: Log;
   try {
     key = await requireSigned(log.checkpoint, keys);
   } catch {
-    throw new Failed("checkpoint");
+    // That says something about the log, and nothing about the file in question.
+    throw new Unavailable("log-unsigned");
   }
   return { log, key, at: signedAt(log.checkpoint, keys) };
 }
