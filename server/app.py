@@ -311,6 +311,7 @@ def _doors(
             office=office,
             read_ledger=read_ledger,
             ledger_size=lambda: ledger.size,
+            ledger_trouble=backstage.ledger_trouble,
             in_thread=asyncio.to_thread,
             version=version("farseal"),
         ),

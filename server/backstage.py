@@ -63,6 +63,7 @@ class Backstage:
     studio: Studio
     tasks: Supervisor
     check_context: Callable[[], Awaitable[Mapping[str, Any]]]
+    ledger_trouble: Callable[[], str | None]
 
     def rooms(self, catalogue: Catalogue, sandbox: Sandbox) -> tuple[object, ...]:
         """Return the rooms of routes that stand on the services."""
@@ -184,7 +185,9 @@ async def open_backstage(
                 "status": await services.verification.status_list(),
             }
 
-        yield Backstage(services, hub, studio, tasks, check_context)
+        yield Backstage(
+            services, hub, studio, tasks, check_context, ledger_trouble=lambda: journal.failed
+        )
 
 
 def _take_threads_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
@@ -129,6 +130,18 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers.setdefault(name, value)
 
 
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that a disk has no room; each library says it its
+    way."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "disk is full" in str(error) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def border(catalogue: Catalogue, log: structlog.typing.FilteringBoundLogger) -> Middleware:
     """Return the middleware that lets no error through as it is."""
 
@@ -158,14 +171,15 @@ def border(catalogue: Catalogue, log: structlog.typing.FilteringBoundLogger) -> 
                 raised.status, "request-unreadable"
             )
             return problem_response(catalogue, code, language=language)
-        except OSError as error:
-            full = error.errno in (28, 122)  # ENOSPC, EDQUOT
-            log.exception("storage failed", path=request.path)
+        except Exception as error:
+            full = disk_is_full(error)
+            log.exception(
+                "no room on the disk" if full else "a fault of ours",
+                method=request.method,
+                path=request.path,
+            )
             return problem_response(
                 catalogue, "disk-full" if full else "internal", language=language
             )
-        except Exception:
-            log.exception("a fault of ours", method=request.method, path=request.path)
-            return problem_response(catalogue, "internal", language=language)
 
     return guard

@@ -52,6 +52,7 @@ class Public:
         office: TrustAnchor,
         read_ledger: Callable[[str], Awaitable[LedgerAnswer]],
         ledger_size: Callable[[], int],
+        ledger_trouble: Callable[[], str | None],
         in_thread: Callable[..., Awaitable[Any]],
         version: str,
     ) -> None:
@@ -61,13 +62,15 @@ class Public:
         self._office = office
         self._read_ledger = read_ledger
         self._ledger_size = ledger_size
+        self._ledger_trouble = ledger_trouble
         self._in_thread = in_thread
         self._version = version
 
     @endpoint("GET", "/healthz", roles=PUBLIC)
     async def health(self, call: Call) -> Answer:
-        """Tell that the server answers, and how many entries the ledger has."""
-        return {"ok": True, "ledger_size": self._ledger_size()}
+        """Tell whether events reach the ledger, and how many entries it has."""
+        waiting = self._ledger_trouble()
+        return {"ok": waiting is None, "ledger_size": self._ledger_size(), "waiting": waiting}
 
     @endpoint("GET", "/api/openapi.json", roles=PUBLIC)
     async def openapi(self, call: Call) -> Answer:

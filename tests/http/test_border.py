@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, FormData, web
 from aiohttp.test_utils import TestServer
 from pydantic import BaseModel
+from sqlalchemy import create_engine
 
 from server.domain.errors import CODES, DomainError, Sort
 from server.domain.participant import Applicant
@@ -69,7 +71,19 @@ class Room:
 
     @endpoint("GET", "/api/full", roles=PUBLIC)
     async def full(self, call: Call) -> Answer:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    @endpoint("GET", "/api/full-database", roles=PUBLIC)
+    async def full_database(self, call: Call) -> Answer:
+        engine = create_engine("sqlite://")
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql("PRAGMA max_page_count = 3")
+                connection.exec_driver_sql("CREATE TABLE room (bytes BLOB)")
+                connection.exec_driver_sql("INSERT INTO room VALUES (zeroblob(100000))")
+        finally:
+            engine.dispose()
+        return {}
 
     @endpoint("GET", "/api/rule", roles=PUBLIC)
     async def rule(self, call: Call) -> Answer:
@@ -226,10 +240,15 @@ async def test_faults_are_ours_and_stay_inside(door: Door) -> None:
         assert answer.status == 500
         assert "inside of the house" not in text
         assert "RuntimeError" not in text
-    async with door.http.get(door.url("/api/full"), headers={"Accept-Language": "en"}) as answer:
+
+
+@pytest.mark.parametrize("path", ["/api/full", "/api/full-database"])
+async def test_a_full_disk_is_said_so(door: Door, path: str) -> None:
+    async with door.http.get(door.url(path + "?lang=en")) as answer:
         problem = await answer.json(content_type="application/problem+json")
         assert (answer.status, problem["code"]) == (507, "disk-full")
         assert "no room left" in problem["title"]
+        assert "still there" in problem["kept"]
 
 
 async def test_a_rule_of_the_domain_reads_as_a_sentence(door: Door) -> None:
