@@ -188,6 +188,10 @@ function requireComplete(chain: Placed[], session: string): Record<string, unkno
   const seal = seals[0]!;
   const [first, last, count] = [Number(seal.body.first_case_seq), Number(seal.body.last_case_seq), Number(seal.body.count)];
   if (!(first >= 0 && first <= last && last < seal.case_seq && count === last - first + 1)) throw new Failed("count");
+  const stray = chain.find(
+    ({ body, case_seq }) => body.session === session && !["session-seal", "session-sealed"].includes(body.kind) && (case_seq < first || case_seq > last),
+  );
+  if (stray) throw new Failed("count");
   return { session_entries: count, first, last, sealed_at: seal.time };
 }
 
