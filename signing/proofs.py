@@ -2,10 +2,12 @@
 
 Inclusion shows an entry is in the tree. Completeness shows no entry of the session was left out:
 the session's seal entry states its first and last `case_seq` and their count, each entry names the
-one before it, and the bundle holds them all. The receipts the applicant was shown tie that chain to
-what was seen during the call.
+one before it and its session, and the bundle holds them all. What the bundle says of the session
+(recording, gaps, document, record, manifest) is what those entries committed to while the call ran.
+The receipts the applicant was shown tie that chain to what was seen during the call.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,10 +18,11 @@ from ledger.errors import LedgerError
 from ledger.merkle import verify_inclusion
 from ledger.note import Checkpoint
 from ledger.proof import parse_leaf, verify_case
-from signing.register import COMPLETED
+from signing.register import COMPLETED, INTENDED
 from signing.report import Failed
 
 SEAL = "session-seal"
+_AFTER_SEAL = (SEAL, "session-sealed")
 _MOST_ENTRIES = 200_000
 
 
@@ -74,6 +77,16 @@ def require_complete(chain: Chain, session: str) -> dict[str, Any]:
     # verify_case has shown that case_seq runs 0, 1, 2 ... so the range is there if its end is.
     if not 0 <= first <= last < seals[0].case_seq or count != last - first + 1:
         raise Failed("count", first=first, last=last, count=count, seal=seals[0].case_seq)
+    counted = [
+        leaf for leaf in _session_leaves(chain, session) if leaf.body.get("kind") not in _AFTER_SEAL
+    ]
+    kinds = {leaf.body.get("kind") for leaf in counted}
+    if (
+        _opens(chain.leaves[first]) != session
+        or "session-closed" not in kinds
+        or not all(first <= leaf.case_seq <= last for leaf in counted)
+    ):
+        raise Failed("count", first=first, last=last, count=count, seal=seals[0].case_seq)
     return {
         "entries": len(chain.leaves),
         "session_entries": count,
@@ -84,16 +97,96 @@ def require_complete(chain: Chain, session: str) -> dict[str, Any]:
     }
 
 
+def _session_leaves(chain: Chain, session: str) -> list[Leaf]:
+    return [leaf for leaf in chain.leaves if leaf.body.get("session") == session]
+
+
+def _opens(leaf: Leaf) -> object:
+    return leaf.body.get("session") if leaf.body.get("kind") == "session-opened" else None
+
+
+def require_as_recorded(
+    chain: Chain,
+    openings: Sequence[Mapping[str, Any]],
+    *,
+    manifest: Mapping[str, Any],
+    files: Mapping[str, bytes],
+) -> None:
+    """Hold what the bundle says of its session against the entries made while it ran.
+
+    Every segment's digest, every gap, the digests of the signed document, of the record and of the
+    session manifest: none more, none less, none other. `openings` are those already held against
+    their commitments. Raises Failed.
+    """
+    session = manifest["session"]["id"]
+    leaves = _session_leaves(chain, session)
+    opened = {(each["event"], each["name"]): each["sha256"] for each in openings}
+
+    recorded = {leaf.event: leaf for leaf in leaves if leaf.body.get("kind") == "segment"}
+    listed = [segment["event"] for segment in manifest["segments"]]
+    if sorted(listed) != sorted(recorded):
+        raise Failed("recording", listed=len(listed), recorded=len(recorded))
+    for segment in manifest["segments"]:
+        event = segment["event"]
+        told = {name: segment[name] for name in _SEGMENT}
+        if (
+            opened.get((event, "segment")) != segment["plaintext_sha256"]
+            or {name: recorded[event].body.get(name) for name in _SEGMENT} != told
+        ):
+            raise Failed("recording", index=recorded[event].index)
+
+    measured = Counter(
+        (leaf.body["gap"], *(leaf.body[name] for name in _GAP))
+        for leaf in leaves
+        if leaf.body.get("kind") == "gap"
+    )
+    if measured != Counter(
+        (gap["kind"], *(gap[name] for name in _GAP)) for gap in manifest["gaps"]
+    ):
+        raise Failed("recording", gaps=len(manifest["gaps"]), recorded=measured.total())
+
+    def require(leaf: Leaf, item: str, name: str) -> None:
+        if opened.get((leaf.event, item)) != sha256(files[name]).hexdigest():
+            raise Failed("other-content", name=name, index=leaf.index)
+
+    (seal,) = [leaf for leaf in leaves if leaf.body.get("kind") == SEAL]
+    require(seal, "manifest", "session/manifest.json")
+    require(_newest(leaves, "record_signed"), "content", "session/record.json")
+    for name in files:
+        if name.startswith("documents/"):
+            require(_newest(leaves, "document_signed"), "signed", name)
+
+
+_SEGMENT = ("participant", "take", "number", "start_at", "end_at")
+_GAP = ("participant", "take", "start_at", "end_at")
+
+
+def _newest(leaves: Sequence[Leaf], evidence: str) -> Leaf:
+    """The entry that this evidence was seen; a repeated step sees it again, the last one counts."""
+    found = [leaf for leaf in leaves if leaf.body.get("evidence") == evidence]
+    if not found:
+        raise Failed("other-content", name=evidence)
+    return found[-1]
+
+
 def require_registered(
     chain: Chain, *, number: object, pdf_sha256: str
 ) -> tuple[Leaf, dict[str, Any]]:
-    """The register entry that holds the certificate's digest under its number. Raises Failed."""
+    """The register entry that holds the certificate's digest under its number, and the intent that
+    was written before it. Raises Failed."""
     found = [leaf for leaf in chain.leaves if leaf.body.get("kind") == COMPLETED]
     if len(found) != 1:
         raise Failed("not-in-register", entries=len(found))
     leaf = found[0]
     if leaf.body.get("pdf_sha256") != pdf_sha256 or leaf.body.get("number") != number:
         raise Failed("other-certificate", index=leaf.index, sha256=pdf_sha256)
+    intended = [
+        each
+        for each in chain.leaves
+        if each.body.get("kind") == INTENDED and each.body.get("number") == number
+    ]
+    if len(intended) != 1 or intended[0].index > leaf.index:
+        raise Failed("no-intent", number=number)
     return leaf, {"index": leaf.index, "number": number, "sha256": pdf_sha256, "at": leaf.time}
 
 
@@ -120,7 +213,12 @@ def require_disclosed(openings: Sequence[Mapping[str, Any]], chains: Sequence[Ch
 
 
 def require_receipts(receipts: Sequence[Mapping[str, Any]], chain: Chain) -> int:
-    """Find every entry the applicant was shown in the sealed chain. Raises Failed."""
+    """Find every entry the applicant was shown in the sealed chain. Raises Failed.
+
+    A session writes entries from its first second on: no receipt at all is none kept.
+    """
+    if not receipts:
+        raise Failed("no-receipts")
     held = {leaf.index: leaf.hash for leaf in chain.leaves}
     for receipt in receipts:
         if held.get(receipt["index"]) != receipt["leaf_hash"]:

@@ -7,11 +7,12 @@ The archive's canonical form comes first, so a file in which any byte was change
 anything in it is parsed. Anchors come from `trust` only, never from the bundle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from ledger.entry import canonical_json
 from ledger.errors import NoteError
@@ -81,7 +82,7 @@ class _BundleProcedure:
         run("register", self._registered, needs=("inclusion",))
         run("pdf", lambda: self._pdf(at=at), needs=("register",))
         run("signed", lambda: self._signed(at=at), needs=("signature",))
-        run("disclosures", self._disclosures, needs=("inclusion",))
+        run("disclosures", self._disclosures, needs=("completeness",))
         run("status", lambda: self._status(at=at, max_age_ms=max_age_ms), needs=("register",))
         held = {check.key for check in procedure.checks if check.outcome == "ok"}
         facts = self._facts() if {"manifest", "signature"} <= held else {}
@@ -249,10 +250,10 @@ class _BundleProcedure:
         documents = [name for name in files if name.startswith("documents/")]
         if not documents:
             raise Failed("no-document")
-        applicants: set[str] = set()
+        applicants: list[x509.Certificate] = []
         for name in documents:
             (signer,) = require_shape(files[name], DOCUMENT, self._trust, at=at).signers
-            applicants.add(fingerprint(signer.certificate))
+            applicants.append(signer.certificate)
             found.append({"file": name, "role": "applicant", **signer.record()})
         for name in (name for name in files if name.endswith(".p7s") and "/" in name):
             stem, role, _ = name.rsplit(".", 2) if name.startswith("session/") else ("", "", "")
@@ -260,13 +261,26 @@ class _BundleProcedure:
                 continue
             signed = self._session_signature(f"{stem}.json", name, role, at=at)
             if role == "applicant":
-                applicants.add(fingerprint(signed.certificate))
+                applicants.append(signed.certificate)
             key = fingerprint(signed.certificate)
             found.append({"file": f"{stem}.json", "role": role, "key": key})
-        if len(applicants) != 1:
-            # One key, made in the applicant's browser for this session, signs everything.
-            raise Failed("several-applicants", keys=sorted(applicants))
+        self._require_one_applicant(applicants)
         return Found({"signatures": found}, against=f"root {self._trust.root_fingerprint}")
+
+    def _require_one_applicant(self, certificates: Sequence[x509.Certificate]) -> None:
+        """One person signs everything, by certificates for this session only.
+
+        Not by one key: it lives in the applicant's page, and a page that was closed in the eighth
+        step makes another.
+        """
+        session = self._bundle.manifest["session"]["id"]
+        for certificate in certificates:
+            told = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+            if [each.value for each in told] != [session]:
+                raise Failed("other-session", key=fingerprint(certificate))
+        if len({certificate.subject for certificate in certificates}) != 1:
+            keys = sorted({fingerprint(certificate) for certificate in certificates})
+            raise Failed("several-applicants", keys=keys)
 
     def _session_signature(self, content: str, name: str, role: str, *, at: int) -> cades.Signed:
         files, trust = self._bundle.files, self._trust
@@ -289,6 +303,9 @@ class _BundleProcedure:
         openings = self._bundle.json("ledger/disclosed.json")
         opened = proofs.require_disclosed(openings, (self._case, self._register))
         receipts = proofs.require_receipts(self._bundle.json("session/receipts.json"), self._case)
+        proofs.require_as_recorded(
+            self._case, openings, manifest=self._bundle.manifest, files=self._bundle.files
+        )
         return Found({"opened": opened, "receipts": receipts})
 
     def _status(self, *, at: int, max_age_ms: int | None) -> Found:

@@ -150,7 +150,20 @@ REASONS: Mapping[str, Words] = {
     "other-files": words("多了或少了文件", "there are files too many or too few"),
     "limits": words("条目过多", "more entries than can be checked"),
     "too-large": words("文件太大", "the file is too large"),
-    "several-applicants": words("签署的不是同一把钥匙", "not all signed with one key"),
+    "several-applicants": words("签署的不是同一个人", "not all signed by one person"),
+    "other-session": words(
+        "签署证书不是为这次会见签发的", "a signer's certificate was not made for this session"
+    ),
+    "recording": words(
+        "录像片段或中断记录与账本不符", "segments or gaps are not those the ledger holds"
+    ),
+    "other-content": words(
+        "{name} 不是会见时记入账本的内容", "{name} is not what the ledger was told in the session"
+    ),
+    "no-intent": words(
+        "登记册里没有先于签署的意图", "the register holds no intent from before the signing"
+    ),
+    "no-receipts": words("没有回执", "there are no receipts"),
 }
 
 NOTES: Mapping[str, Words] = {

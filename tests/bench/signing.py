@@ -40,7 +40,7 @@ from signing.trust import Trust
 from signing.verify import verify
 from tests.bench import Row
 from tests.documents.sample import CERTIFICATE, CODE, DOCUMENT, VERIFY_URL, handwriting
-from tests.signing.bundles import genuine_bundle
+from tests.signing.bundles import SESSION, genuine_bundle
 from tests.signing.cast import ACTS, PASSPHRASE, Browser, profile
 
 TITLE = "signing: tokens, certificates, verification"
@@ -93,7 +93,7 @@ def _tokens(office: Office) -> Row:
 
 def _volume(office: Office, browser: Browser) -> tuple[bytes, bytes]:
     issued = office.issue_applicant(
-        browser.request(), session_id="0" * 32, common_name="周明远", acts=ACTS
+        browser.request(), session_id=SESSION, common_name="周明远", acts=ACTS
     )
     prepared = prepare_applicant_signature(
         render_document(DOCUMENT, language="zh-CN", specimen=True),

@@ -23,6 +23,7 @@ CASE, REGISTER, SESSION = "ca5e" * 8, "4e91" * 8, "5e55" * 8
 NUMBER = "（2026）示远山证字第1237号"
 KEY = b"k" * 32
 SEGMENTS = 12
+GAP = {"participant": "applicant", "take": 0, "start_at": 1, "end_at": 1400}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Scribe:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._count = 0
+        self.event = ""
         self.receipts: list[dict[str, Any]] = []
         self.openings: list[Disclosure] = []
 
@@ -54,7 +56,7 @@ class Scribe:
         **public: Any,
     ) -> int:
         self._count += 1
-        event = sha256(f"{chain}/{self._count}".encode()).hexdigest()[:32]
+        event = self.event = sha256(f"{chain}/{self._count}".encode()).hexdigest()[:32]
         held = []
         for name, content in (items or {}).items():
             salt = derive_salt(KEY, f"{event}/{name}")
@@ -68,7 +70,7 @@ class Scribe:
 
 
 def _opening(event: str, name: str, salt: bytes, content: bytes) -> Disclosure:
-    if name == "document":
+    if name in ("segment", "signed"):
         return Disclosure(event, name, salt, content_sha256=sha256(content).hexdigest())
     return Disclosure(event, name, salt, content=content)
 
@@ -97,7 +99,8 @@ async def genuine_bundle(
     )
     try:
         scribe = Scribe(log)
-        session_manifest = await _session(scribe, document)
+        record = canonical_json({"lines": [{"who": "notary", "text": "您叫什么名字？"}]})
+        session_manifest, segments = await _session(scribe, document, record)
         facts = {"kind": "act-intended", "number": NUMBER, "status_index": 3}
         await scribe.write(REGISTER, items={"intent": b'{"v":1}'}, **facts)
         completed = await scribe.write(
@@ -111,7 +114,6 @@ async def genuine_bundle(
         sealed = await log.seal(max(completed, issued))
         export(log.reader, directory / "mirror")
         signatures = {"applicant": _by_browser(office, browser, applicant, session_manifest)}
-        record = canonical_json({"lines": [{"who": "notary", "text": "您叫什么名字？"}]})
         contents = BundleContents(
             certificate=certificate,
             documents={"power-of-attorney.pdf": document},
@@ -128,11 +130,8 @@ async def genuine_bundle(
                 SignedFile("session/manifest.json", session_manifest, signatures),
             ],
             authorisations=[{"v": 1, "kind": "totp", "role": "notary", "over": "0" * 64}],
-            segments=[
-                {"participant": "applicant", "take": 0, "number": n, "sha256": f"{n:064x}"}
-                for n in range(SEGMENTS)
-            ],
-            gaps=[{"participant": "applicant", "kind": "freeze", "start_at": 1, "end_at": 1400}],
+            segments=segments,
+            gaps=[{**GAP, "kind": "freeze"}],
             timeline=[{"number": n, "key": "open", "started_at": n} for n in range(1, 10)],
             case=CASE,
             case_leaves=await _proven(log, CASE, sealed),
@@ -157,19 +156,34 @@ def rebuilt(genuine: Genuine, office: Office, **changes: Any) -> bytes:
     return build(replace(genuine.contents, **changes), office=office)
 
 
-async def _session(scribe: Scribe, document: bytes) -> bytes:
+async def _session(
+    scribe: Scribe, document: bytes, record: bytes
+) -> tuple[bytes, list[dict[str, Any]]]:
+    """The entries of the session; its manifest, and the segments as a bundle lists them."""
     await scribe.write(CASE, "case-created")
-    first = 1
+    first, segments = 1, []
     await scribe.write(CASE, "session-opened", session=SESSION)
     for number in range(SEGMENTS):
-        await scribe.write(CASE, "segment-closed", items={"segment": b"%d" % number}, number=number)
-    await scribe.write(CASE, "document-signed", items={"document": document})
+        content = b"%d" % number
+        told = {"participant": "applicant", "take": 0, "number": number}
+        told |= {"start_at": 1000 * number, "end_at": 1000 * number + 1000}
+        await scribe.write(CASE, "segment", items={"segment": content}, session=SESSION, **told)
+        digests = {"sha256": f"{number:064x}", "plaintext_sha256": sha256(content).hexdigest()}
+        segments.append({**told, **digests, "event": scribe.event})
+    await scribe.write(CASE, "gap", session=SESSION, gap="freeze", **GAP)
+    for evidence, items in (
+        ("document_signed", {"signed": document}),
+        ("record_signed", {"content": record}),
+    ):
+        await scribe.write(CASE, "evidence-seen", items=items, session=SESSION, evidence=evidence)
     manifest = canonical_json({"session": SESSION, "segments": SEGMENTS})
-    await scribe.write(CASE, "session-closed", items={"manifest": manifest})
-    last = first + SEGMENTS + 2
+    await scribe.write(CASE, "session-closed", items={"manifest": manifest}, session=SESSION)
+    last = first + SEGMENTS + 4
     counts = {"first_case_seq": first, "last_case_seq": last, "count": last - first + 1}
-    await scribe.write(CASE, "session-seal", session=SESSION, **counts)
-    return manifest
+    await scribe.write(
+        CASE, "session-seal", items={"manifest": manifest}, session=SESSION, **counts
+    )
+    return manifest, segments
 
 
 async def _proven(log: Log, chain: str, sealed: Sealed) -> list[ProvenLeaf]:

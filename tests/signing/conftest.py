@@ -14,7 +14,7 @@ from signing.keys import Secret
 from signing.pades import embed, prepare_applicant_signature, sign_certificate
 from signing.seal import office_seal_svg, strokes_svg
 from tests.documents.sample import CERTIFICATE, CODE, DOCUMENT, VERIFY_URL, handwriting
-from tests.signing.bundles import Genuine, genuine_bundle
+from tests.signing.bundles import SESSION, Genuine, genuine_bundle
 from tests.signing.cast import ACTS, PASSPHRASE, Browser, Clock, profile
 
 
@@ -50,7 +50,7 @@ def browser() -> Browser:
 @pytest.fixture(scope="session")
 def applicant(office: Office, browser: Browser) -> IssuedCertificate:
     return office.issue_applicant(
-        browser.request(), session_id="0" * 31 + "1", common_name="周明远", acts=ACTS
+        browser.request(), session_id=SESSION, common_name="周明远", acts=ACTS
     )
 
 

@@ -4,24 +4,26 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.entry import canonical_json
-from signing import status
+from ledger.entry import Leaf, canonical_json
+from signing import cades, proofs, status
 from signing.archive import Limits, pack, unpack
 from signing.bundle import ProvenLeaf
 from signing.ca import Office, open_office
 from signing.keys import Secret
-from signing.report import Report
+from signing.report import Failed, Report
 from signing.trust import Trust
 from signing.verify import verify
-from tests.signing.bundles import Genuine, rebuilt
-from tests.signing.cast import PASSPHRASE, profile
+from tests.signing.bundles import SESSION, Genuine, rebuilt
+from tests.signing.cast import ACTS, PASSPHRASE, Browser, profile
 
 FLIPS = 400
 YEAR_MS = 366 * 86_400_000
@@ -198,6 +200,49 @@ def _dropped(leaves: Any, number: int) -> list[ProvenLeaf]:
             id="another document",
         ),
         pytest.param(
+            lambda c: {"segments": c.segments[:-1]},
+            ("disclosures", "recording"),
+            id="a segment left out of the list",
+        ),
+        pytest.param(
+            lambda c: {
+                "segments": [{**c.segments[0], "plaintext_sha256": "0" * 64}, *c.segments[1:]]
+            },
+            ("disclosures", "recording"),
+            id="another recording than was anchored",
+        ),
+        pytest.param(
+            lambda c: {"segments": [{**c.segments[0], "start_at": 7}, *c.segments[1:]]},
+            ("disclosures", "recording"),
+            id="a segment at another time",
+        ),
+        pytest.param(
+            lambda c: {"gaps": []}, ("disclosures", "recording"), id="a gap that is not told"
+        ),
+        pytest.param(
+            lambda c: {"disclosed": [each for each in c.disclosed if each.name != "manifest"]},
+            ("disclosures", "other-content"),
+            id="a session manifest the seal does not name",
+        ),
+        pytest.param(
+            lambda c: {
+                "signed": [
+                    replace(
+                        c.signed[0], content=c.signed[1].content, signatures=c.signed[1].signatures
+                    ),
+                    c.signed[1],
+                ]
+            },
+            ("disclosures", "other-content"),
+            id="a record other than the one anchored, well signed",
+        ),
+        pytest.param(lambda c: {"receipts": []}, ("disclosures", "no-receipts"), id="no receipts"),
+        pytest.param(
+            lambda c: {"register_leaves": c.register_leaves[1:]},
+            ("register", "no-intent"),
+            id="an act without an intent",
+        ),
+        pytest.param(
             lambda c: {"session": {**c.session, "id": "0" * 32}},
             ("completeness", "no-session-seal"),
             id="another session",
@@ -215,6 +260,69 @@ def test_what_the_office_itself_leaves_out_or_changes_is_found(
 
     assert report.exit_code == 1
     assert _deciding(report) == found
+
+
+def _by(office: Office, browser: Browser, content: bytes, *, session: str, name: str) -> bytes:
+    """A signature by another key of the same browser, certified anew."""
+    issued = office.issue_applicant(
+        browser.request(), session_id=session, common_name=name, acts=ACTS
+    )
+    attributes = cades.prepare(sha256(content).hexdigest(), issued.certificate, at=office.clock())
+    return cades.assemble(
+        attributes,
+        browser.sign(attributes),
+        issued.certificate,
+        issued.chain,
+        timestamp=office.timestamp,
+    )
+
+
+@pytest.mark.parametrize(
+    ("session", "name", "found"),
+    [
+        (SESSION, "周明远", None),
+        (SESSION, "周明近", ("signed", "several-applicants")),
+        ("0" * 32, "周明远", ("signed", "other-session")),
+    ],
+)
+def test_a_page_opened_again_signs_with_another_key_but_no_other_person_or_session(
+    genuine: Genuine,
+    office: Office,
+    trust: Trust,
+    session: str,
+    name: str,
+    found: tuple[str, str] | None,
+) -> None:
+    browser = Browser(ec.generate_private_key(ec.SECP256R1()))
+    record, manifest = genuine.contents.signed
+    signature = _by(office, browser, record.content, session=session, name=name)
+    again = replace(record, signatures={"applicant": signature})
+
+    report = _verify(rebuilt(genuine, office, signed=[again, manifest]), trust)
+
+    assert report.exit_code == (0 if found is None else 1)
+    assert found is None or _deciding(report) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [pytest.param(2, 17, id="from the second"), pytest.param(1, 3, id="up to the third")],
+)
+def test_a_seal_that_counts_only_a_part_of_its_session_is_found(
+    genuine: Genuine, first: int, last: int
+) -> None:
+    """A seal is the office's own word: what it says is held against what is there."""
+    leaves = [Leaf.parse(each.leaf) for each in genuine.contents.case_leaves]
+    counts = {"first_case_seq": first, "last_case_seq": last, "count": last - first + 1}
+    forged = tuple(
+        replace(leaf, body={**leaf.body, **counts}) if leaf.body["kind"] == "session-seal" else leaf
+        for leaf in leaves
+    )
+    whole = proofs.require_complete(proofs.Chain(leaves[0].case, tuple(leaves)), SESSION)
+    assert (whole["first"], whole["last"]) == (1, 17)
+    with pytest.raises(Failed) as caught:
+        proofs.require_complete(proofs.Chain(leaves[0].case, forged), SESSION)
+    assert caught.value.reason == "count"
 
 
 def test_a_stripped_checkpoint_signature_is_found(
