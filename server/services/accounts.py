@@ -152,11 +152,15 @@ class Accounts:
         row, now = await self._store.staff_by_id(staff_id), self._clock()
         if row is None:
             raise AccountError("totp-wrong")
-        if (locked_until := await self._store.locked_until(row.login)) > now:
+        # Counted apart from logins, under a name none can have: strangers who try a notary's
+        # password must not keep that notary from closing a session.
+        name = f"ACT {row.login}"
+        if (locked_until := await self._store.locked_until(name)) > now:
             raise AccountError("login-locked", minutes=-(-(locked_until - now) // 60_000))
         if not await self._used(row, totp, at=now):
-            await self._store.count_failure(row.login, at=now, most=_WRONG_TRIES, lock_ms=_LOCK_MS)
+            await self._store.count_failure(name, at=now, most=_WRONG_TRIES, lock_ms=_LOCK_MS)
             raise AccountError("totp-wrong")
+        await self._store.forget_failures(name)
 
     async def send_code(self, phone: str) -> int:
         """Send a one-time code; return when another may be asked for. Raises AccountError."""

@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy import insert
+
+from server.domain.case import Case
 from server.domain.errors import DomainError
 from server.domain.participant import Applicant, SessionRole, Staff
 from server.domain.rules import RulePack
 from server.domain.session import Session
 from server.services.session_view import Presence, SessionFacts, session_view
 from server.services.workplace import Person, Workplace
+from server.storage import models
 from server.storage.cases import Change
 
 Json = dict[str, Any]
@@ -47,6 +51,24 @@ class Conduct:
         async with self.workplace.files.change(session_id=session_id) as change:
             role_of(change.held, person)
             yield change
+
+    async def look_into(self, staff: Staff, session_id: str, *, what: str) -> Case:
+        """The case whose recording or pictures this person may see; the access is logged.
+
+        Its notary and the approvers may; refuses `role-not-allowed`, `not-handler`.
+        """
+        case, _ = await self.workplace.own_session(staff, session_id)
+        if staff.role == "assistant":
+            raise DomainError("role-not-allowed", role=staff.role)
+        if staff.role == "notary" and (case.handler is None or case.handler.id != staff.id):
+            raise DomainError("not-handler")
+        async with self.workplace.files.database.write() as connection:
+            await connection.execute(
+                insert(models.access).values(
+                    at=self.workplace.clock(), who=staff.id, case_id=case.id, what=what
+                )
+            )
+        return case
 
     def pack(self, change: Change) -> RulePack:
         """The rule pack of the case in hand."""

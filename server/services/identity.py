@@ -163,8 +163,8 @@ class IdentityDesk:
             await self._add_hint(change, finding, pictures)
 
     async def picture(self, staff: Staff, sid: str, picture_id: str) -> Content:
-        """A picture of the identity panel."""
-        case, _ = await self._workplace.own_session(staff, sid)
+        """A picture of the identity panel, for those who may see the recording; it is logged."""
+        case = await self._conduct.look_into(staff, sid, what=f"picture {picture_id}")
         row = await self._workplace.findings.picture(sid, picture_id)
         content = await self._workplace.get(
             case.id, row.body["object"], label=f"picture/{picture_id}"

@@ -6,14 +6,10 @@ recorder may repeat itself after a crash.
 
 from typing import Any
 
-from sqlalchemy import insert
-
-from server.domain.errors import DomainError
 from server.domain.evidence import Gap, Segment
 from server.domain.participant import Staff
 from server.domain.session import SessionState, happened, mark, needed_now
 from server.services.conduct import Conduct
-from server.storage import models
 from server.storage.cases import Change
 from server.storage.cipher import Cipher
 from server.storage.recordings import add_gap, add_segment, begin_take, end_take, knows_segment
@@ -104,20 +100,7 @@ class Recordings:
 
     async def allowed(self, staff: Staff, sid: str) -> str:
         """The case of a recording this person may see; the access is logged."""
-        case, _ = await self._workplace.own_session(staff, sid)
-        if staff.role == "assistant":
-            raise DomainError("role-not-allowed", role=staff.role)
-        if staff.role == "notary" and (case.handler is None or case.handler.id != staff.id):
-            raise DomainError("not-handler")
-        async with self._workplace.files.database.write() as connection:
-            await connection.execute(
-                insert(models.access).values(
-                    at=self._workplace.clock(),
-                    who=staff.id,
-                    case_id=case.id,
-                    what=f"recording {sid}",
-                )
-            )
+        case = await self._conduct.look_into(staff, sid, what=f"recording {sid}")
         return case.id
 
     def _mark_once(self, change: Change, key: str, *, public: Json | None = None) -> None:

@@ -121,6 +121,14 @@ async def test_ten_wrong_tries_lock_a_login_for_a_quarter_hour(desk: Desk, login
         assert again.code == "login-wrong"
 
 
+async def test_a_stranger_who_locks_a_login_does_not_keep_its_owner_from_acting(desk: Desk) -> None:
+    """Logged in, in the last step of a session, while somebody tries passwords outside."""
+    for login in ("notary", "ACT notary"):
+        for _ in range(10):
+            await refused(desk.accounts.log_in_staff(login, "wrong", "000000"))
+    await desk.accounts.confirm_totp("notary", desk.code())
+
+
 async def test_wrong_codes_for_an_act_lock_as_well(desk: Desk) -> None:
     for _ in range(10):
         await refused(desk.accounts.confirm_totp("notary", "000000"))

@@ -370,6 +370,23 @@ async def test_a_recording_is_shown_to_handler_and_approver_only_and_logged(judg
     assert await recordings.allowed(CHEN, judged.sid) == judged.case
     await refused(recordings.allowed(ZHAO, judged.sid), "role-not-allowed")
     await refused(recordings.allowed(replace(LIN, id="x"), judged.sid), "not-handler")
+
+
+async def test_pictures_are_for_those_who_may_see_the_recording_and_every_look_is_logged(judged):
+    services = judged.stage.services
+    (shown, *_) = [
+        row
+        for row in await services.workplace.findings.of_session(judged.sid)
+        if row.sort == "picture"
+    ]
+    look = services.identity.picture
+    assert (await look(LIN, judged.sid, shown.id)).content
+    assert (await look(CHEN, judged.sid, shown.id)).content
+    await refused(look(ZHAO, judged.sid, shown.id), "role-not-allowed")
+    await refused(look(replace(LIN, id="x"), judged.sid, shown.id), "not-handler")
+    async with judged.stage.database.read() as connection:
+        who = list(await connection.scalars(select(models.access.c.who)))
+    assert who == [LIN.id, CHEN.id]
     async with judged.stage.database.read() as connection:
         rows = (await connection.execute(select(models.access.c.who))).scalars().all()
     assert rows == [LIN.id, CHEN.id]
