@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fontTools.pens.svgPathPen import SVGPathPen
 from fontTools.pens.transformPen import TransformPen
 from fontTools.ttLib import TTFont
 
 from server.documents import (
+    FactsError,
+    GlyphsMissingError,
     missing_glyphs,
     page_images,
     render_certificate,
     render_document,
     serif,
 )
+from server.domain.errors import DomainError
 from server.services.assemble import Drawing
 from signing.seal import office_seal_svg
 
@@ -22,13 +28,23 @@ _SLANT = 0.22
 def drawing(*, seal_name: str, seal_line: str) -> Drawing:
     """Return the one value; the seal bears `seal_name` around its star and `seal_line` below."""
     return Drawing(
-        document=render_document,
+        document=_document,
         certificate=render_certificate,
         pages=page_images,
         missing_glyphs=missing_glyphs,
         seal_svg=lambda: office_seal_svg(seal_name, font=serif(), line=seal_line),
         notary_svg=lambda _, name: name_svg(name),
     )
+
+
+def _document(facts: Mapping[str, Any], *, language: Any, specimen: bool) -> bytes:
+    """Draw the document; a form that is not ready for it is the applicant's to complete."""
+    try:
+        return render_document(facts, language=language, specimen=specimen)
+    except GlyphsMissingError as error:
+        raise DomainError("glyph-missing", glyphs="".join(error.characters)) from error
+    except FactsError as error:
+        raise DomainError("document-missing") from error
 
 
 def name_svg(name: str) -> str:
