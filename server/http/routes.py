@@ -90,6 +90,10 @@ class Call:
         return self.request.query.get(name, default)
 
 
+# A browser's own PDF viewer is an embedded object with inline styles; a sandbox keeps it shut.
+_PDF_POLICY = (
+    "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+)
 Answer = web.StreamResponse | Mapping[str, Any]
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -184,7 +188,8 @@ def answer_bytes(
 ) -> web.Response:
     """Return a file; private, kept by the browser for `seconds`, saved as `name` if `download`."""
     keep = f"private, max-age={seconds}" if seconds else "no-store"
-    headers = {"Cache-Control": keep, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    policy = _PDF_POLICY if media_type == "application/pdf" else "default-src 'none'; sandbox"
+    headers = {"Cache-Control": keep, "Content-Security-Policy": policy}
     if download or name:
         sort = "attachment" if download else "inline"
         headers["Content-Disposition"] = f"{sort}; filename*=UTF-8''{quote(name, safe='')}"
