@@ -79,13 +79,18 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def serve(config: Config, *, ready: Callable[[Opened], None]) -> None:
+async def serve(
+    config: Config,
+    *,
+    ready: Callable[[Opened], None],
+    clock: Callable[[], int] = wall_clock,
+) -> None:
     """Run an office until a signal asks it to stop; `ready` is told once the doors are open."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    async with running(config, failed=lambda _: stop.set()) as opened:
+    async with running(config, clock=clock, failed=lambda _: stop.set()) as opened:
         ready(opened)
         await stop.wait()
         logger("app").info("stopping")

@@ -72,9 +72,9 @@ class Journal:
             self._wake.clear()
             try:
                 await self.drain()
-            except LedgerError as error:
+            except (LedgerError, OSError) as error:  # OSError: the database's disk is full
                 self.failed = type(error).__name__
-                _log.warning("the ledger refuses; events wait", exc_info=error)
+                _log.warning("nothing can be anchored now; events wait", exc_info=error)
                 pause = _PATIENCE[min(tries, len(_PATIENCE) - 1)]
                 tries += 1
                 await asyncio.sleep(pause)

@@ -2,12 +2,14 @@
 
 The media rooms know nothing of cases, the services nothing of media; this is where they meet. Facts
 of one session reach the services one after another, in the order the room told them. A service
-that refuses a fact is logged and does not stop the recording.
+that refuses a fact is logged and does not stop the recording; a disk that is full makes the facts
+wait, for what the recorder made durable must reach the ledger when there is space again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +35,9 @@ from server.media import (
 from server.media.takefile import take_path
 from server.observe import logger
 from server.supervisor import Supervisor
+
+_GOODBYE_S = 10.0
+_SPACE_EVERY_S = 1.0
 
 
 class TakeCipher(Protocol):
@@ -124,7 +129,9 @@ class Studio:
             return
         await stage.room.close()
         stage.facts.put_nowait(None)
-        await asyncio.wait([stage.told])
+        # What waits for a full disk is told by the recovery at the next start.
+        await asyncio.wait([stage.told], timeout=_GOODBYE_S)
+        stage.told.cancel()
 
     async def close_all(self) -> None:
         """End every session's media: the server stops."""
@@ -192,7 +199,7 @@ class Studio:
     async def _tell(self, sid: str, facts: asyncio.Queue[MediaFact | None]) -> None:
         while (fact := await facts.get()) is not None:
             try:
-                await self._carry(sid, fact)
+                await self._insist(sid, fact)
             except DomainError as refused:
                 self._log.warning(
                     "a fact came too late", fact=type(fact).__name__, why=refused.code
@@ -200,6 +207,19 @@ class Studio:
             except Exception:  # noqa: BLE001 - the recording goes on, whatever a service says
                 self._log.exception("a fact did not reach the services", fact=type(fact).__name__)
             self._changed(sid)
+
+    async def _insist(self, sid: str, fact: MediaFact) -> None:
+        """Carry a fact, again and again while the disk is full; the screens are told so."""
+        while True:
+            try:
+                return await self._carry(sid, fact)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self._log.warning("a fact waits for space", fact=type(fact).__name__)
+                self._told.failed(sid, str(error))
+                self._changed(sid)
+                await asyncio.sleep(_SPACE_EVERY_S)
 
     async def _carry(self, sid: str, fact: MediaFact) -> None:
         stage = self._stages.get(sid)
