@@ -14,6 +14,7 @@ from ledger.entry import Leaf
 from ledger.note import open_checkpoint
 from ledger.proof import verify_case
 from server.domain.errors import DomainError
+from server.domain.evidence import Gap
 from signing.trust import Trust
 from signing.verify_bundle import verify
 
@@ -55,6 +56,35 @@ async def test_it_is_delivered_and_anyone_may_check_it(delivered):
     assert sha256(pdf).hexdigest() == view["certificate"]["pdf_sha256"]
     assert await services.verification.number_of(pdf) == view["certificate"]["number"]
     assert await services.verification.number_of(pdf + b" ") is None
+
+
+async def test_a_line_lost_while_signing_ends_in_a_certificate_that_holds(office):
+    """The page that comes back has another key; a late take belongs to the same session."""
+    async with open_stage(office("waiting")) as stage:
+        (case,) = await stage.services.workplace.files.cases()
+        play = Play(stage, case=case.id)
+        ceremony, recordings = stage.services.ceremony, stage.services.recordings
+        await play.open()
+        for number in range(1, 8):
+            await play.step(number)
+        since = stage.clock()
+        await ceremony.lost(play.sid, role="applicant", reason="断线", since=since)
+        gap = Gap(play.sid, "applicant", 1, "reconnect", since, since + 5, {})
+        await recordings.gap(gap)
+        await ceremony.resume(LIN, play.sid, language="zh-CN")
+        await play.record("applicant", 0, take=2)
+        for number in (8, 9):
+            await play.step(number)
+        await play.end_takes()
+        await stage.work()
+        for act in (play.certify, play.judge, play.approve, stage.work):
+            await act()
+        bundle = (await stage.services.delivery.bundle(WANG, play.case)).content
+        trust = Trust.parse(stage.office.trust())
+        report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
+        assert report.verdict == "valid", [c for c in report.checks if c.outcome != "ok"]
+        (signed,) = [check for check in report.checks if check.key == "signed"]
+        assert len({each.get("key") for each in signed.detail["signatures"]}) == 3
 
 
 async def test_a_number_shows_status_only_and_a_code_opens_more(delivered):
