@@ -170,6 +170,19 @@ def approve(
     return moved, (*approved, intention), facts
 
 
+def require_two_people(case: Case) -> None:
+    """Refuse to sign unless a notary and an approver, two people, authorised the same thing.
+
+    Said once more where the signature is made, whatever led there.
+    """
+    by_role = {each.role: each for each in case.authorisations}
+    notary, approver = by_role.get("notary"), by_role.get("approver")
+    if notary is None or approver is None or notary.over != approver.over:
+        raise DomainError("draft-changed")
+    if notary.staff == approver.staff:
+        raise DomainError("approver-is-handler")
+
+
 def complete(case: Case, act: Act, *, pdf_sha256: str) -> Change:
     """The one signed PDF of the intent is stored: ISSUED, and the register says so in clear."""
     reference = case.certificate

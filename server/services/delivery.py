@@ -157,14 +157,17 @@ class Delivery:
         reference = case.certificate
         if reference is None or case.state is CaseState.APPROVED:
             raise DomainError("certificate-not-ready")
+        return await self.kept(case.id, reference.intent, kind)
+
+    async def kept(self, case_id: str, intent: str, kind: str) -> Content:
+        """A file of an intent, under the register's key: there also once a case was erased."""
         registers = self._workplace.registers
-        of = registers.certificate if kind == "certificate" else registers.bundle
-        row = await of(reference.intent)
+        row = await (registers.certificate if kind == "certificate" else registers.bundle)(intent)
         if row is None:
             raise DomainError("certificate-not-ready")
-        cipher = self._workplace.vault.cipher(case.id, "register")
+        cipher = self._workplace.vault.cipher(case_id, "register")
         content = await self._workplace.objects.get(
-            row.object, cipher=cipher, label=f"{kind}/{reference.intent}"
+            row.object, cipher=cipher, label=f"{kind}/{intent}"
         )
         if kind == "certificate":
             return Content(content, "application/pdf", "certificate.pdf")

@@ -38,7 +38,7 @@ class Verification:
     async def code(self, code: str, *, language: str) -> Json:
         """What the certificate of a code says; refuses `code-unknown`."""
         row = await self._row(code)
-        case = await self._workplace.files.case(row.case_id)
+        signed = await self._workplace.registers.certificate(row.intent)
         cipher = self._workplace.vault.cipher(row.case_id, "register")
         intent = json.loads(cipher.decrypt(row.facts, f"intent/{row.intent}"))
         facts = flat_facts(intent, number=row.text)
@@ -55,7 +55,7 @@ class Verification:
                 "steps": steps,
                 "gaps": gaps,
             },
-            "pdf_sha256": case.certificate.pdf_sha256 if case.certificate else None,
+            "pdf_sha256": signed.sha256 if signed else None,
             "bundle_url": f"/api/verify/code/{code}/bundle.zip",
             "report": None,
         }
@@ -63,7 +63,7 @@ class Verification:
     async def bundle(self, code: str) -> Content:
         """The bundle behind a code."""
         row = await self._row(code)
-        return await self._delivery.bundle_of(await self._workplace.files.case(row.case_id))
+        return await self._delivery.kept(row.case_id, row.intent, "bundle")
 
     async def status_list(self) -> Json:
         """The signed status list."""
@@ -85,7 +85,7 @@ class Verification:
     async def _session(
         self, session_id: str, row: NumberRow, language: str
     ) -> tuple[list[Json], list[Json]]:
-        """Steps and gaps as offsets; empty once the evidence was erased."""
+        """Steps and gaps as offsets; empty once the evidence was erased: no session is found."""
         try:
             case, session = await self._workplace.files.both(session_id)
         except DomainError:

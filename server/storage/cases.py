@@ -26,7 +26,7 @@ from server.domain.session import Session
 from server.storage import models
 from server.storage.codec import decode, encode, to_plain
 from server.storage.database import Database
-from server.storage.vault import Vault
+from server.storage.vault import ErasedError, Vault
 
 Committer = Callable[[bytes, str, str], str]
 """(key, label, content SHA-256 hex) -> commitment: `ledger.entry`'s, handed in from above."""
@@ -141,7 +141,7 @@ class CaseFiles:
             query = query.where(models.case.c.applicant == applicant)
         async with self.database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        return tuple(self._read_case(row) for row in rows)
+        return tuple(case for row in rows if (case := self._unless_erased(row)) is not None)
 
     async def sessions_in(self, *states: str) -> tuple[Session, ...]:
         """Sessions standing in one of the states, oldest first."""
@@ -162,14 +162,27 @@ class CaseFiles:
         row = (await connection.execute(query)).mappings().first()
         if row is None:
             raise DomainError("case-unknown")
-        return self._read_case(row)
+        case = self._unless_erased(row)
+        if case is None:
+            raise DomainError("case-unknown")
+        return case
 
     async def _session(self, connection: AsyncConnection, session_id: str) -> Session:
         query = select(models.session).where(models.session.c.id == session_id)
         row = (await connection.execute(query)).mappings().first()
         if row is None:
             raise DomainError("session-unknown")
-        return self._read_session(row)
+        try:
+            return self._read_session(row)
+        except ErasedError:
+            raise DomainError("session-unknown") from None
+
+    def _unless_erased(self, row: Mapping[Any, Any]) -> Case | None:
+        """The case of a row, or nothing when its key was destroyed: others go on as before."""
+        try:
+            return self._read_case(row)
+        except ErasedError:
+            return None
 
     def _read_case(self, row: Mapping[Any, Any]) -> Case:
         cipher = self._vault.cipher(row["id"])

@@ -30,7 +30,11 @@ CREATE TABLE IF NOT EXISTS case_key (
 
 
 class VaultError(Exception):
-    """The vault cannot give this key: another master secret, or a destroyed key."""
+    """The vault cannot give this key: another master secret, or a key that is not there."""
+
+
+class ErasedError(VaultError):
+    """The key was destroyed: what it opened is erased for good."""
 
 
 class Vault:
@@ -94,8 +98,10 @@ class Vault:
         row = self._db.execute(
             "SELECT wrapped FROM case_key WHERE case_id = ? AND purpose = ?", (case_id, purpose)
         ).fetchone()
-        if row is None or row[0] is None:
-            raise VaultError(f"no {purpose} key for case {case_id}: never made, or destroyed")
+        if row is None:
+            raise VaultError(f"no {purpose} key for case {case_id} was ever made")
+        if row[0] is None:
+            raise ErasedError(f"the {purpose} key of case {case_id} was destroyed")
         wrapped: bytes = row[0]
         try:
             label = f"{case_id}/{purpose}".encode()

@@ -23,7 +23,7 @@ from people import (
 
 from server.domain import application, approval, handling
 from server.domain.case import FOLLOWS, Case, CaseState, clock, move
-from server.domain.certificate import CertificateNumber, Draft, authorised_digest
+from server.domain.certificate import Authorisation, CertificateNumber, Draft, authorised_digest
 from server.domain.errors import DomainError
 from server.domain.resident_id import check_character
 
@@ -276,6 +276,22 @@ def test_an_authorisation_is_over_exactly_what_was_shown():
     assert facts["authorisations"] == [each.record() for each in case.authorisations]
     assert events[-1].chain == "register"
     assert events[-1].items["intent"] == case.certificate.intent
+
+
+def test_nothing_is_signed_for_one_person_in_two_roles():
+    by = {"v": 1, "kind": "totp", "at": 1, "over": "a" * 64}
+    notary = Authorisation(role="notary", staff=LIN.id, **by)
+    approver = Authorisation(role="approver", staff=CHEN.id, **by)
+    case = filled(Acts())
+    approval.require_two_people(replace(case, authorisations=(notary, approver)))
+    for given, code in (
+        ((notary, replace(approver, staff=LIN.id)), "approver-is-handler"),
+        ((notary, replace(approver, over="b" * 64)), "draft-changed"),
+        ((approver,), "draft-changed"),
+        ((), "draft-changed"),
+    ):
+        error = refusal(approval.require_two_people, replace(case, authorisations=given))
+        assert error.code == code
 
 
 def test_drafting_again_takes_the_authorisations_back():

@@ -87,6 +87,25 @@ async def test_a_line_lost_while_signing_ends_in_a_certificate_that_holds(office
         assert len({each.get("key") for each in signed.detail["signatures"]}) == 3
 
 
+async def test_a_certificate_can_be_checked_after_its_evidence_was_erased(delivered):
+    """The register's key outlives the evidence; nobody else's case is touched."""
+    services, other = delivered.stage.services, Play(delivered.stage)
+    await other.apply()
+    code = (await services.workplace.files.case(delivered.case)).certificate.code
+    before = await services.verification.code(code, language="en")
+    services.workplace.vault.destroy(delivered.case, at=delivered.stage.clock())
+    after = await services.verification.code(code, language="en")
+    assert after["session"].pop("steps") == after["session"].pop("gaps") == []
+    assert before["session"].pop("steps") != before["session"].pop("gaps")
+    assert after | {"as_of": 0} == before | {"as_of": 0}
+    assert (await services.verification.bundle(code)).content[:4] == b"PK\x03\x04"
+    assert (await services.verification.number("（2026）示远山证字第1号"))["status"] == "valid"
+    queue = await services.reception.queue(LIN, filter="all", language="en")
+    assert [line["id"] for line in queue["cases"]] == [other.case]
+    with pytest.raises(DomainError, match="case-unknown"):
+        await services.intake.case(WANG, delivered.case, language="en")
+
+
 async def test_a_number_shows_status_only_and_a_code_opens_more(delivered):
     verification = delivered.stage.services.verification
     told = await verification.number("(2026)示远山证字第1号")
