@@ -47,27 +47,39 @@ def canonical_json(value: object) -> bytes:
 
 
 def _write(value: object, depth: int) -> str:
-    if isinstance(value, str):
+    if type(value) is str:
         return encode_basestring(value)
-    if value is None or value is True or value is False:
-        return _LITERALS[value]
     if type(value) is int:
         if -MAX_INTEGER <= value <= MAX_INTEGER:
             return str(value)
         raise EntryError(f"the integer {value} is beyond 2**53 - 1; write it as a text")
+    if value is None or value is True or value is False:
+        return _LITERALS[value]
     if depth == MAX_DEPTH:
         raise EntryError(f"the value is nested deeper than {MAX_DEPTH}")
     if type(value) is dict or isinstance(value, Mapping):
-        for key in value:
-            if type(key) is not str or not key.isascii():
-                raise EntryError(f"the key {key!r} is not an ASCII string")
-        items = [
-            f"{encode_basestring(key)}:{_write(value[key], depth + 1)}" for key in sorted(value)
-        ]
-        return "{" + ",".join(items) + "}"
+        return _write_object(value, depth + 1)
     if isinstance(value, list | tuple):
         return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
+    if isinstance(value, str):
+        return encode_basestring(value)
     raise EntryError(f"{type(value).__name__} has no place in canonical JSON: {value!r:.80}")
+
+
+def _write_object(value: Mapping[str, object], depth: int) -> str:
+    parts = []
+    try:
+        keys = sorted(value)
+    except TypeError as error:
+        raise EntryError("the keys of an object are not all strings") from error
+    for key in keys:
+        if type(key) is not str or not key.isascii():
+            raise EntryError(f"the key {key!r} is not an ASCII string")
+        item = value[key]
+        # Most values are texts, and every append comes through here.
+        text = encode_basestring(item) if type(item) is str else _write(item, depth)
+        parts.append(f"{encode_basestring(key)}:{text}")
+    return "{" + ",".join(parts) + "}"
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -113,14 +125,15 @@ class Submission:
     body: Mapping[str, object]
 
     def __post_init__(self) -> None:
-        for name, value in (("event", self.event), ("case", self.case)):
-            if not _ID.fullmatch(value):
-                raise EntryError(f"{name} is not 32 lowercase hex digits: {value!r:.80}")
+        if not _ID.fullmatch(self.event):
+            raise EntryError(f"event is not 32 lowercase hex digits: {self.event!r:.80}")
+        if not _ID.fullmatch(self.case):
+            raise EntryError(f"case is not 32 lowercase hex digits: {self.case!r:.80}")
 
     @property
     def key(self) -> bytes:
         """What makes a repeated submission the same one: 128 bits of a SHA-256."""
-        return sha256(self.client.encode() + b"\0" + self.event.encode()).digest()[:16]
+        return sha256(f"{self.client}\0{self.event}".encode()).digest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,39 +144,38 @@ class Receipt:
     leaf_hash: str
 
 
+def leaf_front(body: bytes, case: str) -> bytes:
+    """The bytes of a leaf that its submitter knows, around a body that is canonical already.
+
+    Keys are sorted, so these come first: a leaf records this body for this case exactly when it
+    starts with them.
+    """
+    return b'{"body":%b,"case":"%b","case_prev":"' % (body, case.encode())
+
+
 def splice_leaf(
-    body: bytes,
+    front: bytes,
     *,
-    case: str,
-    case_prev: str,
+    case_prev: bytes,
     case_seq: int,
-    event: str,
+    event: bytes,
     index: int,
-    prev: str,
+    prev: bytes,
     time: int,
 ) -> bytes:
-    """The canonical bytes of a leaf, around a body that is canonical already.
+    """The canonical bytes of a leaf: `leaf_front`, and what the sequencer knows.
 
     The sequencer has one thread, so it does no more per entry than this formatting.
     """
-    return (
-        b'{"body":%b,"case":"%b","case_prev":"%b","case_seq":%d,'
-        b'"event":"%b","index":%d,"prev":"%b","time":%d,"v":1}'
-    ) % (
-        body,
-        case.encode(),
-        case_prev.encode(),
+    return b'%b%b","case_seq":%d,"event":"%b","index":%d,"prev":"%b","time":%d,"v":1}' % (
+        front,
+        case_prev,
         case_seq,
-        event.encode(),
+        event,
         index,
-        prev.encode(),
+        prev,
         time,
     )
-
-
-def is_leaf_of(leaf: bytes, *, body: bytes, case: str) -> bool:
-    """Whether a leaf records this body for this case; keys are sorted, so they come first."""
-    return leaf.startswith(b'{"body":%b,"case":"%b","case_prev":' % (body, case.encode()))
 
 
 @dataclass(frozen=True, slots=True)

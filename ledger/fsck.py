@@ -1,6 +1,6 @@
 """`fsck`: recompute everything a ledger says about itself, from its leaves alone.
 
-For each entry: canonical bytes, index, time, `prev`, the case chain, and the columns beside it.
+For each entry: canonical bytes, index, time, `prev`, the case chain, and where a case is found.
 For each tile and each checkpoint: what the entries hash to at that size and, with keys given,
 the signatures. It only reads, and sees one moment of a ledger that may be in use.
 """
@@ -15,6 +15,7 @@ from ledger.entry import NO_HASH, Leaf
 from ledger.errors import EntryError, NoteError, StoreError
 from ledger.merkle import Edge, FullTile, leaf_hash
 from ledger.note import Checkpoint, Verifier, open_checkpoint
+from ledger.recovery import NO_HEAD, Head
 from ledger.snapshot import Row, Snapshot
 
 MAX_FINDINGS = 100
@@ -78,12 +79,16 @@ def _check_all(check: _Check, snapshot: Snapshot, progress: Callable[[int, int],
     for row in snapshot.entries():
         while notes and notes[0][0] <= check.edge.size:
             check.note(*notes.popleft())
+            check.filed(snapshot)
         for tile in check.entry(row):
             check.tile(tile, snapshot.tile(tile.level, tile.number))
         if check.edge.size % 1024 == 0:
             progress(check.edge.size, total)
     for size, note in notes:
         check.note(size, note)
+        check.filed(snapshot)
+    if snapshot.heads() != check.filed_heads:
+        check.find("heads", f"{snapshot.heads()} are filed, the entries have {check.filed_heads}")
     if snapshot.tiles() != check.tiles:
         check.find("tiles", f"{snapshot.tiles()} are stored, the entries fill {check.tiles}")
     progress(total, total)
@@ -99,7 +104,9 @@ class _Check:
     checkpoints: int = 0
     prev: str = NO_HASH
     time: int = 0
-    heads: dict[str, tuple[int, str]] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
+    grown: dict[str, int] = field(default_factory=dict)
+    filed_heads: int = 0
     findings: list[Finding] = field(default_factory=list)
     omitted: int = 0
 
@@ -127,20 +134,28 @@ class _Check:
         return full
 
     def _links(self, where: str, row: Row, leaf: Leaf, hash_: str) -> None:
-        seq, case_prev = self.heads.get(leaf.case, (-1, NO_HASH))
+        seq, before, case_prev = self.heads.get(leaf.case, NO_HEAD)
         for holds, what in (
             (leaf.index == row.idx, f"its leaf says it is entry {leaf.index}"),
             (leaf.prev == self.prev, "does not follow the entry before it"),
             (leaf.time >= self.time, "is earlier than the entry before it"),
             (leaf.case_seq == seq + 1, f"is number {leaf.case_seq} of its case, after {seq}"),
-            (leaf.case_prev == case_prev, "does not follow its case's entry before it"),
-            (row.case_id.hex() == leaf.case, "is filed under another case"),
-            (row.case_seq == leaf.case_seq, "is filed under another number of its case"),
+            (leaf.case_prev.encode() == case_prev, "does not follow its case's entry before it"),
+            (row.case_before == before, f"points to {row.case_before} as its case's entry before"),
         ):
             if not holds:
                 self.find(where, what)
         self.time = max(self.time, leaf.time)
-        self.heads[leaf.case] = (leaf.case_seq, hash_)
+        self.heads[leaf.case] = (leaf.case_seq, row.idx, hash_.encode())
+        self.grown[leaf.case] = row.idx
+
+    def filed(self, snapshot: Snapshot) -> None:
+        """At a checkpoint, the newest entry of each case that has grown is filed."""
+        for case, index in self.grown.items():
+            if not snapshot.is_head(case, index):
+                self.find(f"entry {index}", "is not filed as its case's newest at a checkpoint")
+        self.filed_heads += len(self.grown)
+        self.grown.clear()
 
     def tile(self, tile: FullTile, stored: bytes | None) -> None:
         self.tiles += 1

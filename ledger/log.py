@@ -68,7 +68,10 @@ class Log:
         self._tick_s = tick_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
-        self._pending: list[tuple[Draft, asyncio.Future[Receipt]]] = []
+        self._loop = asyncio.get_running_loop()
+        self._drafts: list[Draft] = []
+        self._waiting: list[asyncio.Future[Receipt]] = []
+        """One future for each draft, in the same order."""
         self._sealing: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._token = asyncio.Lock()
@@ -130,8 +133,9 @@ class Log:
         """
         self._require_open()
         draft = Draft.of(submission)
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._pending.append((draft, future))
+        future: asyncio.Future[Receipt] = self._loop.create_future()
+        self._drafts.append(draft)
+        self._waiting.append(future)
         self._wake.set()
         return await future
 
@@ -217,13 +221,11 @@ class Log:
     async def _supervise(self) -> None:
         """Hand batches to the writer until the log closes; fail nobody silently."""
         try:
-            while not self._closing or self._pending:
+            while not self._closing or self._drafts:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._pending:
-                    batch = self._pending[:MAX_BATCH]
-                    await self._commit(batch)
-                    del self._pending[: len(batch)]
+                while self._drafts:
+                    await self._commit(self._drafts[:MAX_BATCH])
                     await self._publish_if_due()
                 await self._publish_if_due()
         except Exception:
@@ -232,21 +234,22 @@ class Log:
         finally:
             self._closing = True
             gone = ClosedError("the ledger was closed before this was done; submit it again")
-            for future in [f for _, f in self._pending] + [f for _, f in self._sealing]:
+            for future in self._waiting + [f for _, f in self._sealing]:
                 if not future.done():
                     future.set_exception(gone)
             if self._tick is not None:
                 self._tick.cancel()
 
-    async def _commit(self, batch: list[tuple[Draft, asyncio.Future[Receipt]]]) -> None:
-        drafts = [draft for draft, _ in batch]
+    async def _commit(self, drafts: list[Draft]) -> None:
         outcomes: list[Outcome]
         try:
             outcomes = await self._write(lambda: self._sequencer.commit(drafts))
         except LedgerError as error:
-            _log.error("%d entries were not recorded: %s", len(batch), error)
-            outcomes = [error] * len(batch)
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            _log.error("%d entries were not recorded: %s", len(drafts), error)
+            outcomes = [error] * len(drafts)
+        done = self._waiting[: len(drafts)]
+        del self._drafts[: len(drafts)], self._waiting[: len(drafts)]
+        for future, outcome in zip(done, outcomes, strict=True):
             if future.done():  # its caller was cancelled; the entry stands
                 continue
             if isinstance(outcome, Receipt):

@@ -9,6 +9,7 @@ tiles are believed here; that every entry still hashes to them is for `fsck` to 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger.entry import NO_HASH, Leaf
@@ -19,14 +20,27 @@ from ledger.note import LogKeys, open_checkpoint
 from ledger.read import LogReader, Published, State
 from ledger.store import SqliteStore
 
+CHUNK = 2048
+
+
+Head = tuple[int, int, bytes]
+"""A case's newest entry: its number in the case, its index, its leaf hash in hex."""
+
+NO_HEAD: Head = (-1, -1, NO_HASH.encode())
+"""What stands before the first entry of a case."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Where the log goes on: its state, the last leaf's hash (hex) and time (ms)."""
+    """Where the log goes on: its state, the last leaf's hash (hex) and time (ms).
+
+    heads: of the cases that have grown since the last checkpoint; the store has the others.
+    """
 
     state: State
-    prev: str
+    prev: bytes
     time: int
+    heads: Mapping[str, Head]
 
 
 def recover(store: SqliteStore, *, keys: LogKeys, guard: Guard) -> Recovered:
@@ -37,9 +51,10 @@ def recover(store: SqliteStore, *, keys: LogKeys, guard: Guard) -> Recovered:
     reader = LogReader(store, lambda: State(edge, None))
     published = _published(store, reader, edge.size, keys)
     _require_guard(guard, reader, edge.size, published)
+    heads = _heads(store, published.checkpoint.size if published else 0, edge.size)
     if last is None:
-        return Recovered(State(edge, published), NO_HASH, 0)
-    return Recovered(State(edge, published), last.hash, last.time)
+        return Recovered(State(edge, published), NO_HASH.encode(), 0, heads)
+    return Recovered(State(edge, published), last.hash.encode(), last.time, heads)
 
 
 def rebuild_edge(store: SqliteStore) -> Edge:
@@ -69,18 +84,33 @@ def _tile_root(store: SqliteStore, level: int, number: int) -> bytes:
 
 
 def _last_leaf(store: SqliteStore, size: int) -> Leaf | None:
-    if size == 0:
-        return None
+    return _parse(size - 1, store.leaves(size - 1, size)[0]) if size else None
+
+
+def _heads(store: SqliteStore, start: int, stop: int) -> dict[str, Head]:
+    """The newest entry of each case that has any from `start` on."""
+    heads: dict[str, Head] = {}
+    for first in range(start, stop, CHUNK):
+        for index, data in enumerate(store.leaves(first, min(first + CHUNK, stop)), first):
+            leaf = _parse(index, data)
+            heads[leaf.case] = head_of(leaf)
+    return heads
+
+
+def head_of(leaf: Leaf) -> Head:
+    return leaf.case_seq, leaf.index, leaf.hash.encode()
+
+
+def _parse(index: int, data: bytes) -> Leaf:
     try:
-        leaf = Leaf.parse(store.leaves(size - 1, size)[0])
+        leaf = Leaf.parse(data)
     except EntryError as error:
         raise DamageError(
-            f"the last entry is damaged ({error}); run `farseal ledger fsck`"
+            f"entry {index} is damaged ({error}); run `farseal ledger fsck`"
         ) from error
-    if leaf.index != size - 1:
+    if leaf.index != index:
         raise DamageError(
-            f"the last entry says it is {leaf.index}, it stands at {size - 1}; "
-            "run `farseal ledger fsck`"
+            f"the entry at {index} says it is {leaf.index}; run `farseal ledger fsck`"
         )
     return leaf
 

@@ -14,15 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from ledger.clock import Reading, Timeline
 from ledger.entry import (
     MAX_LEAF_BYTES,
     NO_HASH,
+    Leaf,
     Receipt,
     Submission,
     canonical_json,
-    is_leaf_of,
+    leaf_front,
     splice_leaf,
 )
 from ledger.errors import ConflictError, EntryError, LedgerError, StoreError, TakenError
@@ -30,26 +32,29 @@ from ledger.guard import Guard, Mark
 from ledger.merkle import Edge, FullTile, leaf_hash
 from ledger.note import Checkpoint, LogKeys, sign_checkpoint
 from ledger.read import LogReader, Published, State
-from ledger.recovery import recover
+from ledger.recovery import NO_HEAD, Head, head_of, recover
 from ledger.store import Row, SqliteStore
 
 KNOWN_CASES = 65_536
 """How many cases' newest entries are remembered before all are forgotten and looked up anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A submission in canonical bytes, made by the caller so that the one writer need not."""
+class Draft(NamedTuple):
+    """A submission in canonical bytes, made by the caller so that the one writer need not.
+
+    front: its leaf as far as the caller knows it (`leaf_front`).
+    """
 
     key: bytes
-    event: str
+    event: bytes
     case: str
-    body: bytes
+    front: bytes
 
     @classmethod
     def of(cls, submission: Submission) -> Draft:
-        body = canonical_json(submission.body)
-        return cls(submission.key, submission.event, submission.case, body)
+        case = submission.case
+        front = leaf_front(canonical_json(submission.body), case)
+        return cls(submission.key, submission.event.encode(), case, front)
 
 
 Outcome = Receipt | LedgerError
@@ -60,10 +65,10 @@ class _Batch:
     """One group commit in the making; thrown away when it fails."""
 
     edge: Edge
-    prev: str
+    prev: bytes
     rows: list[Row]
     tiles: list[FullTile]
-    heads: dict[str, tuple[int, str]]
+    heads: dict[str, Head]
     taken: dict[bytes, tuple[int, bytes]]
 
 
@@ -91,8 +96,10 @@ class Sequencer:
         self._monotonic = monotonic
         self._sound = False
         self._held = False
-        self._prev = NO_HASH
-        self._heads: dict[str, tuple[int, str]] = {}
+        self._own = own_case(keys.origin)
+        self._prev = NO_HASH.encode()
+        self._heads: dict[str, Head] = {}
+        self._grown: dict[str, int] = {}
         self._timeline: Timeline | None = None
         self.state = State(Edge(), None)
         self.reader = LogReader(store, lambda: self.state)
@@ -106,7 +113,8 @@ class Sequencer:
         recovered = recover(self._store, keys=self._keys, guard=self._guard)
         self.state = recovered.state
         self._prev = recovered.prev
-        self._heads.clear()
+        self._heads = dict(recovered.heads)
+        self._grown = {case: index for case, (_, index, _) in recovered.heads.items()}
         if self._timeline is None:
             self._timeline = Timeline(self._clock, self._monotonic, last=recovered.time)
         self._sound = True
@@ -142,69 +150,79 @@ class Sequencer:
             heads={},
             taken=taken,
         )
-        self._recall({own_case(self._keys.origin), *(draft.case for draft in drafts)})
+        self._recall({self._own, *(draft.case for draft in drafts)})
         if reading.held and not self._held and any(d.key not in taken for d in drafts):
             self._note_held_clock(batch, reading)
-        outcomes = [self._place(batch, draft, reading.at) for draft in drafts]
+        outcomes = self._place(batch, drafts, reading.at)
         if batch.rows:
             self._sound = False
             self._store.add_entries(batch.rows, batch.tiles)
             self._sound = True
             self._prev = batch.prev
-            self._remember(batch.heads)
+            self._remember(batch.heads)  # after the commit: a batch that failed has no heads
             self.state = State(batch.edge, self.state.published)
             self._held = reading.held
         return outcomes
 
-    def _place(self, batch: _Batch, draft: Draft, at: int) -> Outcome:
-        before = batch.taken.get(draft.key)
-        if before is not None:
-            index, leaf = before
-            if is_leaf_of(leaf, body=draft.body, case=draft.case):
-                return Receipt(index, leaf_hash(leaf).hex())
-            return ConflictError(draft.event, index)
-        head = batch.heads.get(draft.case) or self._heads[draft.case]
-        case_seq = head[0] + 1
-        index = batch.edge.size
-        leaf = splice_leaf(
-            draft.body,
-            case=draft.case,
-            case_prev=head[1],
-            case_seq=case_seq,
-            event=draft.event,
-            index=index,
-            prev=batch.prev,
-            time=at,
-        )
-        if len(leaf) > MAX_LEAF_BYTES:
-            return EntryError(f"the leaf would be {len(leaf)} bytes; at most {MAX_LEAF_BYTES}")
-        hash_ = leaf_hash(leaf)
-        batch.edge.append(hash_, batch.tiles)
-        batch.prev = hash_.hex()
-        batch.heads[draft.case] = (case_seq, batch.prev)
-        batch.taken[draft.key] = (index, leaf)
-        batch.rows.append((index, draft.key, bytes.fromhex(draft.case), case_seq, leaf))
-        return Receipt(index, batch.prev)
+    def _place(self, batch: _Batch, drafts: Sequence[Draft], at: int) -> list[Outcome]:
+        """Give each draft its place; what is done here per entry is what a ledger costs."""
+        edge, rows, heads, taken = batch.edge, batch.rows, batch.heads, batch.taken
+        outcomes: list[Outcome] = []
+        for key, event, case, front in drafts:
+            if key in taken:
+                index, leaf = taken[key]
+                outcomes.append(
+                    Receipt(index, leaf_hash(leaf).hex())
+                    if leaf.startswith(front)
+                    else ConflictError(event.decode(), index)
+                )
+                continue
+            seq, before, case_prev = heads.get(case) or self._heads[case]
+            index = edge.size
+            leaf = splice_leaf(
+                front,
+                case_prev=case_prev,
+                case_seq=seq + 1,
+                event=event,
+                index=index,
+                prev=batch.prev,
+                time=at,
+            )
+            if len(leaf) > MAX_LEAF_BYTES:
+                outcomes.append(
+                    EntryError(f"the leaf would be {len(leaf)} bytes; at most {MAX_LEAF_BYTES}")
+                )
+                continue
+            hash_ = leaf_hash(leaf)
+            edge.append(hash_, batch.tiles)
+            digits = hash_.hex()
+            batch.prev = digits.encode()
+            heads[case] = (seq + 1, index, batch.prev)
+            taken[key] = (index, leaf)
+            rows.append((index, key, before, leaf))
+            outcomes.append(Receipt(index, digits))
+        return outcomes
 
     def _recall(self, cases: set[str]) -> None:
         """Look up the newest entries of cases that memory has none of."""
         unknown = [case for case in cases if case not in self._heads]
-        found = self._store.case_heads(unknown) if unknown else {}
+        found = self._store.heads(unknown) if unknown else {}
         for case in unknown:
-            seq, leaf = found.get(case, (-1, None))
-            self._heads[case] = (seq, leaf_hash(leaf).hex() if leaf else NO_HASH)
+            row = found.get(case)
+            self._heads[case] = head_of(Leaf.parse(row[1])) if row else NO_HEAD
 
-    def _remember(self, heads: dict[str, tuple[int, str]]) -> None:
+    def _remember(self, heads: dict[str, Head]) -> None:
         self._heads.update(heads)
-        if len(self._heads) > KNOWN_CASES:
-            self._heads.clear()
+        self._grown.update((case, index) for case, (_, index, _) in heads.items())
+        if len(self._heads) > KNOWN_CASES:  # but not those the store cannot tell yet
+            self._heads = {case: self._heads[case] for case in self._grown}
 
     # -- the clock ----------------------------------------------------------------------------
 
     def _note_held_clock(self, batch: _Batch, reading: Reading) -> None:
         """Say in the log itself, once per time it happens, that its times are held."""
         body = {"clock": reading.clock, "held_at": reading.at, "kind": "clock-held"}
-        self._place(batch, self._own_draft(body, batch.edge.size), reading.at)
+        self._place(batch, [self._own_draft(body, batch.edge.size)], reading.at)
 
     def accept_clock(self, reason: str) -> Receipt:
         """Take the clock as it stands now, and record that somebody decided so."""
@@ -217,9 +235,8 @@ class Sequencer:
         return outcome
 
     def _own_draft(self, body: Mapping[str, object], size: int) -> Draft:
-        case = own_case(self._keys.origin)
-        event = sha256(f"{case} {size}".encode()).hexdigest()[:32]
-        return Draft.of(Submission("ledger", event, case, body))
+        event = sha256(f"{self._own} {size}".encode()).hexdigest()[:32]
+        return Draft.of(Submission("ledger", event, self._own, body))
 
     # -- publishing ---------------------------------------------------------------------------
 
@@ -242,8 +259,9 @@ class Sequencer:
             ) from error
         note = sign_checkpoint(self._keys, size=edge.size, root=root, at=at)
         self._sound = False
-        self._store.add_checkpoint(size=edge.size, note=note)
+        self._store.add_checkpoint(size=edge.size, note=note, heads=self._grown)
         self._sound = True
+        self._grown = {}
         published = Published(Checkpoint(self._keys.origin, edge.size, root), note)
         self.state = State(edge, published)
         return published

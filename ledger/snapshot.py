@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, create_engine, func, select
 
 from ledger.errors import NotFoundError
-from ledger.store import checkpoint, entry, retold, tile
+from ledger.store import checkpoint, entry, head, retold, tile
 
 CHUNK = 2048
 
@@ -22,8 +22,7 @@ class Row:
     """An entry as it is stored."""
 
     idx: int
-    case_id: bytes
-    case_seq: int
+    case_before: int
     leaf: bytes
 
 
@@ -60,9 +59,17 @@ class Snapshot:
     def tiles(self) -> int:
         return int(self._rows(select(func.count()).select_from(tile))[0][0])
 
+    def heads(self) -> int:
+        return int(self._rows(select(func.count()).select_from(head))[0][0])
+
+    def is_head(self, case: str, index: int) -> bool:
+        """Whether an entry is filed as the newest of its case at a checkpoint."""
+        same = (head.c.case_id == bytes.fromhex(case)) & (head.c.idx == index)
+        return bool(self._rows(select(head.c.idx).where(same)))
+
     def entries(self) -> Iterator[Row]:
         """Every entry in order."""
-        columns = (entry.c.idx, entry.c.case_id, entry.c.case_seq, entry.c.leaf)
+        columns = (entry.c.idx, entry.c.case_before, entry.c.leaf)
         start = -1
         while True:
             query = select(*columns).where(entry.c.idx > start).order_by(entry.c.idx).limit(CHUNK)

@@ -1,12 +1,16 @@
 """The ledger's tables, insert-only, in SQLite.
 
-    entry(idx, key, case_id, case_seq, leaf)   the log; everything else can be derived from it
-    tile(level, n, hashes)                     full tiles only, 8192 bytes; the edge is in memory
-    checkpoint(size, note)                     the published ones
-    attest(size, kind, who, body, at)          what others said of a checkpoint: timestamp tokens
+    entry(idx, key, case_before, leaf)   the log; everything else can be derived from it
+    tile(level, n, hashes)               full tiles only, 8192 bytes; the edge is in memory
+    checkpoint(size, note)               the published ones
+    head(case_id, idx)                   each case's newest entry at each checkpoint it grew under
+    attest(size, kind, who, body, at)    what others said of a checkpoint: timestamp tokens
 
-`case_id` and `case_seq` repeat what the leaf says, so that one case can be found. Triggers
-refuse UPDATE, DELETE, REPLACE and gaps, for every program that opens the file.
+A case is read from its head backwards, by `case_before`: the place of the case's entry before
+this one, -1 for its first. So an append keeps one index, that of `key`, and not one of cases.
+Entries since the newest checkpoint have no head yet; there are a second's worth of them.
+
+Triggers refuse UPDATE, DELETE, REPLACE and gaps, for every program that opens the file.
 
 The statements are SQLAlchemy Core and portable; what is SQLite's own is in `SqliteStore` below.
 One thread writes, through one held connection; any thread may read.
@@ -17,7 +21,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,14 +35,15 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
     create_engine,
     event,
+    func,
     insert,
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from ledger.entry import Leaf
 from ledger.errors import DamageError, LockedError, StoreError, TakenError
 from ledger.merkle import FullTile
 
@@ -49,10 +54,8 @@ entry = Table(
     SCHEMA,
     Column("idx", Integer, primary_key=True, autoincrement=False),
     Column("key", LargeBinary, nullable=False, unique=True),
-    Column("case_id", LargeBinary, nullable=False),
-    Column("case_seq", Integer, nullable=False),
+    Column("case_before", Integer, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
-    UniqueConstraint("case_id", "case_seq"),
     sqlite_strict=True,
 )
 tile = Table(
@@ -70,6 +73,14 @@ checkpoint = Table(
     Column("note", Text, nullable=False),
     sqlite_strict=True,
 )
+head = Table(
+    "head",
+    SCHEMA,
+    Column("case_id", LargeBinary, primary_key=True),
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
 attest = Table(
     "attest",
     SCHEMA,
@@ -84,15 +95,19 @@ attest = Table(
 TIMESTAMP = "timestamp"
 """The kind of an RFC 3161 token over a checkpoint note's bytes."""
 
-Row = tuple[int, bytes, bytes, int, bytes]
-"""An entry's columns in the table's order: idx, key, case_id, case_seq, leaf."""
+Row = tuple[int, bytes, int, bytes]
+"""An entry's columns in the table's order: idx, key, case_before, leaf."""
 
+GROUP = 64
+"""How many entries go into one statement: the interpreter is let go and taken back for each."""
 
 # What the sequencer does for every batch, as the driver takes it: through Core it costs as much
-# again as SQLite's own work, and the disk waits.
-_ADD_ENTRY = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
-_ADD_TILE = "INSERT INTO tile VALUES (?, ?, ?)"
-_CASE_HEAD = "SELECT case_seq, leaf FROM entry WHERE case_id = ? ORDER BY case_seq DESC LIMIT 1"
+# again as SQLite's own work, and the disk waits. OR ROLLBACK spares SQLite a journal for each
+# statement: a batch is recorded as a whole or not at all.
+_ADD_ENTRY = "INSERT OR ROLLBACK INTO entry VALUES (?, ?, ?, ?)"
+_ADD_GROUP = _ADD_ENTRY + ", (?, ?, ?, ?)" * (GROUP - 1)
+_ADD_TILE = "INSERT OR ROLLBACK INTO tile VALUES (?, ?, ?)"
+_HEAD = "SELECT idx, leaf FROM entry WHERE idx = (SELECT max(idx) FROM head WHERE case_id = ?)"
 
 
 class SqliteStore:
@@ -117,6 +132,7 @@ class SqliteStore:
             self._lock = _lock(self.path)
         with retold("open the ledger's database"):
             self._writer = self._engine.connect()
+            self._require_columns(self._writer)
             SCHEMA.create_all(self._writer)
             for statement in _triggers():
                 self._writer.exec_driver_sql(statement)
@@ -126,6 +142,14 @@ class SqliteStore:
             raise DamageError(
                 f"the database {self.path} is damaged ({verdict}); nothing was written. Run "
                 "`farseal ledger fsck`, then restore it from a copy no older than the guard"
+            )
+
+    def _require_columns(self, connection: Connection) -> None:
+        names = [row.name for row in connection.exec_driver_sql("PRAGMA table_info(entry)")]
+        if names not in ([], entry.columns.keys()):
+            raise DamageError(
+                f"the database {self.path} was written by a version of this program that was "
+                "never released; nothing was changed. Put it aside and start with an empty folder"
             )
 
     def close(self) -> None:
@@ -150,21 +174,27 @@ class SqliteStore:
         StoreError the outcome may be unknown, and `open` and `size` tell.
         """
         with self._driver() as connection:
-            connection.executemany(_ADD_ENTRY, rows)
+            rest = len(rows) % GROUP
+            for at in range(0, len(rows) - rest, GROUP):
+                group = [value for row in rows[at : at + GROUP] for value in row]
+                connection.execute(_ADD_GROUP, group)
+            connection.executemany(_ADD_ENTRY, rows[len(rows) - rest :])
             if tiles:
                 connection.executemany(_ADD_TILE, [(t.level, t.number, t.hashes) for t in tiles])
 
-    def case_heads(self, cases: Sequence[str]) -> dict[str, tuple[int, bytes]]:
-        """case_seq and leaf of the newest entry of each case that has any."""
+    def heads(self, cases: Sequence[str]) -> dict[str, tuple[int, bytes]]:
+        """Index and leaf of the newest entry of each case, under the newest checkpoint."""
         with self._driver() as connection:
-            rows = (
-                (c, connection.execute(_CASE_HEAD, (bytes.fromhex(c),)).fetchone()) for c in cases
-            )
+            rows = ((c, connection.execute(_HEAD, (bytes.fromhex(c),)).fetchone()) for c in cases)
             return {case: row for case, row in rows if row is not None}
 
-    def add_checkpoint(self, *, size: int, note: str) -> None:
+    def add_checkpoint(self, *, size: int, note: str, heads: Mapping[str, int]) -> None:
+        """Publish; `heads` has the newest index of each case that grew since the one before."""
         with retold("publish"), self._writing() as connection:
             connection.execute(insert(checkpoint).values(size=size, note=note))
+            if heads:
+                rows = [{"case_id": bytes.fromhex(c), "idx": heads[c]} for c in sorted(heads)]
+                connection.execute(insert(head), rows)
 
     def add_attestation(self, *, size: int, kind: str, who: str, body: bytes, at: int) -> None:
         with retold("record"), self._writing() as connection:
@@ -208,12 +238,13 @@ class SqliteStore:
 
     def chain(self, case: str) -> list[tuple[int, bytes]]:
         """Index and leaf of every entry of a case, in the case's order."""
-        query = (
-            select(entry.c.idx, entry.c.leaf)
-            .where(entry.c.case_id == bytes.fromhex(case))
-            .order_by(entry.c.case_seq)
-        )
+        columns = (entry.c.idx, entry.c.case_before, entry.c.leaf)
         with self._reading() as connection:
+            newest = _newest(connection, case)
+            walk = select(*columns).where(entry.c.idx == newest).cte(recursive=True)
+            before = (entry.c.idx == walk.c.case_before) & (entry.c.idx < walk.c.idx)
+            walk = walk.union_all(select(*columns).join(walk, before))
+            query = select(walk.c.idx, walk.c.leaf).order_by(walk.c.idx)
             return [(idx, leaf) for idx, leaf in connection.execute(query)]
 
     def tile(self, level: int, number: int) -> bytes | None:
@@ -248,6 +279,24 @@ class SqliteStore:
             yield connection
 
 
+def _newest(connection: Connection, case: str) -> int:
+    """The index of a case's newest entry, -1 when it has none."""
+    # The tail is read first: whatever is published meanwhile only adds to the heads.
+    published = connection.scalar(select(func.max(checkpoint.c.size))) or 0
+    said = b',"case":"%b","case_prev":"' % case.encode()  # or by its body, so it is looked at
+    tail = (
+        select(entry.c.idx, entry.c.leaf)
+        .where(entry.c.idx >= published, func.instr(entry.c.leaf, said) > 0)
+        .order_by(entry.c.idx.desc())
+    )
+    for idx, leaf in connection.execute(tail):
+        if Leaf.parse(leaf).case == case:
+            return int(idx)
+    known = select(func.max(head.c.idx)).where(head.c.case_id == bytes.fromhex(case))
+    newest = connection.scalar(known)
+    return -1 if newest is None else newest
+
+
 def _engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", pool_size=4, max_overflow=8)
 
@@ -270,10 +319,10 @@ def _triggers() -> Iterator[str]:
     # REPLACE fires no delete trigger, so a row that stands in the way of an insert is refused too.
     taken = {
         "entry": "NEW.idx IS NOT (SELECT coalesce(max(idx) + 1, 0) FROM entry) "
-        "OR EXISTS (SELECT 1 FROM entry WHERE key = NEW.key) "
-        "OR EXISTS (SELECT 1 FROM entry WHERE case_id = NEW.case_id AND case_seq = NEW.case_seq)",
+        "OR EXISTS (SELECT 1 FROM entry WHERE key = NEW.key)",
         "tile": "EXISTS (SELECT 1 FROM tile WHERE level = NEW.level AND n = NEW.n)",
         "checkpoint": "NEW.size <= (SELECT max(size) FROM checkpoint)",
+        "head": "EXISTS (SELECT 1 FROM head WHERE case_id = NEW.case_id AND idx >= NEW.idx)",
         "attest": "EXISTS (SELECT 1 FROM attest "
         "WHERE size = NEW.size AND kind = NEW.kind AND who = NEW.who)",
     }
@@ -282,7 +331,7 @@ def _triggers() -> Iterator[str]:
             yield (
                 f"CREATE TRIGGER IF NOT EXISTS {table}_{action.lower()} "
                 f"BEFORE {action} ON {table} {when}"
-                "BEGIN SELECT RAISE(ABORT, 'the ledger is insert-only'); END"
+                "BEGIN SELECT RAISE(ROLLBACK, 'the ledger is insert-only'); END"
             )
 
 

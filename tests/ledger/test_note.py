@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import NoteError
@@ -102,6 +102,7 @@ def test_unknown_lines_are_ignored_and_known_ones_are_not(keys: LogKeys, note: s
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_a_flipped_byte_never_opens(keys: LogKeys, data: st.DataObject) -> None:
     note = sign_checkpoint(keys, size=7, root=ROOT, at=NOON)
     raw = bytearray(note.encode())

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ledger import sequencer
 from ledger.entry import Leaf
 from ledger.errors import ClockError, DamageError, GuardError, LedgerError, StoreError
+from ledger.fsck import fsck
+from ledger.log import MAX_BATCH
 from ledger.note import LogKeys, open_checkpoint
-from ledger.sequencer import own_case
+from ledger.proof import verify_case
+from ledger.sequencer import Draft, own_case
+from ledger.snapshot import Snapshot
 from tests.ledger.house import Office, submission
 
 HOUR_MS = 3_600_000
@@ -21,8 +27,13 @@ HOUR_MS = 3_600_000
 async def fill(office: Office, count: int, *, start: int = 0) -> None:
     """Append, seal and close."""
     log = await office.open()
+    many = count // MAX_BATCH * MAX_BATCH
+    for first in range(start, start + many, MAX_BATCH):  # as the log hands them over, but faster
+        numbers = range(first, first + MAX_BATCH)
+        drafts = [Draft.of(submission(number, case=number % 4)) for number in numbers]
+        await log._write(lambda drafts=drafts: log._sequencer.commit(drafts))
     async with asyncio.TaskGroup() as group:
-        for number in range(start, start + count):
+        for number in range(start + many, start + count):
             group.create_task(log.append(submission(number, case=number % 4)))
     await log.seal(log.size - 1)
     await log.close()
@@ -232,3 +243,58 @@ async def test_a_clock_that_runs_with_the_monotonic_one_is_not_a_jump(office: Of
     office.clock.wall += 9_000  # NTP
     await log.append(submission(2))
     assert log.size == 2
+
+
+async def test_a_case_is_found_before_and_after_its_checkpoint(office: Office) -> None:
+    """Filed with a checkpoint, read back from the tail without, in memory or started anew."""
+    log = await office.open()
+    for number in range(12):
+        await log.append(submission(number, case=number % 3))
+        if number == 5:
+            await log.seal(number)
+        chains = [await log.chain(f"{case:032x}") for case in range(3)]
+        assert [[index for index, _ in chain] for chain in chains] == [
+            list(range(case, number + 1, 3)) for case in range(3)
+        ]
+    log._sequencer._sound = False  # as after an error: it recovers with six entries unfiled
+    await log.append(submission(12, case=0))
+    chain = await log.chain(f"{0:032x}")
+    assert [index for index, _ in chain] == [0, 3, 6, 9, 12]
+    verify_case([Leaf.parse(data) for _, data in chain], case=f"{0:032x}", count=5)
+
+
+async def test_many_cases_are_forgotten_and_found_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "KNOWN_CASES", 3)
+    log = await office.open()
+    for number in range(40):
+        await log.append(submission(number, case=number % 8))
+        if number % 10 == 9:
+            await log.seal(number)
+    await log.close()
+    with Snapshot.of(office.database) as snapshot:
+        assert fsck(snapshot).findings == ()
+
+
+async def test_an_entry_that_quotes_another_case_is_not_in_it(office: Office) -> None:
+    log = await office.open()
+    quoted, own = f"{7:032x}", f"{8:032x}"
+    await log.append(submission(1, case=7))
+    body = {"a": 1, "case": quoted, "case_prev": "0" * 64}
+    await log.append(replace(submission(2, case=8), body=body))
+    assert [index for index, _ in await log.chain(quoted)] == [0]
+    assert [index for index, _ in await log.chain(own)] == [1]
+
+
+async def test_a_database_of_other_tables_is_refused(office: Office) -> None:
+    connection = sqlite3.connect(office.database)
+    connection.execute("CREATE TABLE entry (idx INTEGER PRIMARY KEY, key, leaf)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(DamageError, match="never released"):
+        await office.open()
+    with sqlite3.connect(office.database) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    connection.close()
+    assert tables == [("entry",)]

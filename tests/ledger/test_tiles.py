@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.entry import Submission
@@ -62,6 +62,7 @@ def test_paths_are_those_of_the_specification(
 
 
 @given(st.integers(-1, 63), st.integers(0, 10**12), st.integers(1, 256))
+@settings(deadline=None)
 def test_paths_read_back(level: int, number: int, width: int) -> None:
     assert parse_tile_path(tile_path(level, number, width)) == (level, number, width)
 
@@ -98,6 +99,7 @@ async def test_other_paths_are_not_found(office: Office, path: str) -> None:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=256))
+@settings(deadline=None)
 def test_bundles_read_back_and_cut_ones_do_not(leaves: list[bytes]) -> None:
     data = write_bundle(leaves)
     assert read_bundle(data) == leaves
