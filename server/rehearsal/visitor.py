@@ -27,7 +27,7 @@ class RefusedError(Exception):
 class Visitor:
     """Talks to one office as one person. Every call has a deadline of `timeout_s` seconds."""
 
-    def __init__(self, url: str, *, language: str = "zh-CN", timeout_s: float = 30) -> None:
+    def __init__(self, url: str, *, language: str = "zh-CN", timeout_s: float = 60) -> None:
         self.url = url
         self._http = aiohttp.ClientSession(
             url,
@@ -41,6 +41,11 @@ class Visitor:
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.close()
+
+    @property
+    def cookies(self) -> list[tuple[str, str]]:
+        """Names and values, for a browser that goes on from here."""
+        return [(cookie.key, cookie.value) for cookie in self._http.cookie_jar]
 
     async def get(self, path: str) -> Json:
         return await self._json("GET", path)
@@ -128,7 +133,7 @@ class SessionSocket:
         await self._ws.send_json(dict(message))
 
     async def until(
-        self, condition: Callable[[], bool], *, what: str, timeout_s: float = 20
+        self, condition: Callable[[], bool], *, what: str, timeout_s: float = 60
     ) -> None:
         """Waits until `condition` holds; TimeoutError names what did not come."""
         try:

@@ -158,6 +158,7 @@ def desk_parts(
             "phone_masked": phone[:3] + "****" + phone[-4:],
         },
         "handler": _person(case.handler, language),
+        "to_do": workplace.words.word("desk", _DESK_NEXT.get(case.state, "done"), language),
         "checks": _checks(workplace, case, session, anchors, language, missing_glyphs),
         "document": {"pages": len(document.page_sha256), "sha256": document.sha256}
         if document
@@ -312,17 +313,18 @@ def _checks(
     now = cases.clock(case, pack=pack, calendar=workplace.calendar, at=at)
     handler = case.handler
     licensed = handler and handler.licensed_from <= day.isoformat() <= handler.licensed_until
-    is_sealed = session is not None and session.state.value == "SEALED"
+    refused = [each for each in case.consents if each.id in consents and not each.given]
+    sealed = {"SEALED": True, "ABORTED": False}.get(session.state.value) if session else None
     outcomes: list[tuple[str, bool | None, str]] = [
         ("form", not empty, ", ".join(empty)),
         ("numbers", not wrong, ", ".join(wrong)),
         ("papers", not lacking, ", ".join(lacking)),
-        ("consents", not consents, ", ".join(consents)),
+        ("consents", False if refused else not consents or None, ", ".join(consents)),
         ("conflict", case.conflict_checked_at is not None if handler else None, ""),
         ("licence", bool(licensed) if handler else None, handler.licence if handler else ""),
         ("clock", now.days_left >= 0 if now else None, str(now.days_left) if now else ""),
-        ("anchored", anchors.pending == 0, str(anchors.pending)),
-        ("sealed", is_sealed if session else None, ""),
+        ("anchored", anchors.pending == 0 or None, str(anchors.pending)),
+        ("sealed", sealed, ""),
     ]
     return [
         {

@@ -75,7 +75,7 @@ export const routes: RouteRecordRaw[] = [
   },
   { path: "/desk/login", name: "desk-login", component: () => import("./pages/desk/Login.vue"), meta: desk("login") },
   { path: "/desk", name: "desk", component: () => import("./pages/desk/Queue.vue"), meta: desk("queue") },
-  { path: "/desk/cases/:id", name: "desk-case", component: () => import("./pages/desk/CaseFile.vue"), meta: desk("case") },
+  { path: "/desk/cases/:id", name: "desk-case", component: () => import("./pages/desk/CaseFile.vue"), meta: desk("case", ["desk", "apply"]) },
   {
     path: "/desk/sessions/:sid",
     name: "desk-session",

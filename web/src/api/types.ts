@@ -243,6 +243,8 @@ export interface DeskCase extends Case {
   document: { pages: number; sha256: string } | null;
   authorisations: Record<string, unknown>[];
   returned: { reasons: string } | null;
+  /** What the desk does next, in words. */
+  to_do: string;
   allowed_actions: string[];
 }
 
