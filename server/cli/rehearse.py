@@ -33,15 +33,16 @@ def command(out: Path, keep_office: bool) -> None:
     farseal verify rehearsal/bundle.zip --trust rehearsal/trust.json
     pdfsig rehearsal/certificate.pdf
     """
-    from server.rehearsal.office import OfficeDidNotStartError
-    from server.rehearsal.play import ACTS, rehearse
-    from server.rehearsal.visitor import RefusedError
-
     console = Console(stderr=True)
     if out.exists() and any(out.iterdir()):
         raise click.UsageError(f"{out} is not empty; give a new folder, nothing was changed")
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+
+    from server.rehearsal.office import OfficeDidNotStartError
+    from server.rehearsal.play import ACTS, rehearse
+    from server.rehearsal.visitor import RefusedError
+
     with (
         tempfile.TemporaryDirectory(prefix="farseal-rehearsal-") as scratch,
         Progress(

@@ -271,10 +271,14 @@ def holding(frame: Image, card: Image, *, clock: float = 0.0, share: float = 0.8
     matrix = cv2.getPerspectiveTransform(size, corners)
     laid = cv2.warpPerspective(small, matrix, (width, height), flags=cv2.INTER_CUBIC)
     mask = cv2.warpPerspective(np.full(small.shape[:2], 255, np.uint8), matrix, (width, height))
-    shadow = cv2.GaussianBlur(np.roll(mask, (4, 4), (0, 1)), (0, 0), 5)[..., None] / 255.0
-    behind = frame * (1 - 0.35 * shadow)
-    alpha = mask[..., None] / 255.0
-    held = (behind * (1 - alpha) + laid * alpha).astype(np.uint8)
+    # Only what lies below the card's upper edge changes, and single precision is plenty for pixels.
+    below = max(0, int(top) - 24)
+    mask, laid = mask[below:], laid[below:]
+    shadow = cv2.GaussianBlur(np.roll(mask, (4, 4), (0, 1)), (0, 0), 5)
+    part = frame[below:] * (1 - shadow * np.float32(0.35 / 255))[..., None]
+    part += (laid - part) * (mask * np.float32(1 / 255))[..., None]
+    held = frame.copy()
+    held[below:] = part
     for x in (corners[3][0] + 2, corners[2][0] - 2):
         at = (int(x), int(top + 0.62 * tall))
         cv2.ellipse(

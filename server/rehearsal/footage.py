@@ -37,21 +37,21 @@ def film(*, size: tuple[int, int] = (1280, 720)) -> Footage:
         return encode_clip(frames, sound, fps=FPS, bitrate=bitrate)
 
     def held(card: face.Image) -> Clip:
-        shot = face.Shot(action="idle", seconds=1.5, held=card)
+        shot = face.Shot(action="idle", seconds=0.8, held=card)
         return clip(applicant, shot, bitrate=CARD_BITRATE, pitch_hz=220)
 
     return Footage(
         face=clip(
             applicant,
-            face.Shot(action="talk", seconds=2),
-            face.Shot(action="blink", seconds=1),
+            face.Shot(action="talk", seconds=1),
+            face.Shot(action="blink", seconds=0.5),
             bitrate=FACE_BITRATE,
             pitch_hz=220,
         ),
         holding_front=held(front),
         holding_back=held(back),
         notary=clip(
-            notary, face.Shot(action="talk", seconds=2), bitrate=FACE_BITRATE, pitch_hz=130
+            notary, face.Shot(action="talk", seconds=1), bitrate=FACE_BITRATE, pitch_hz=130
         ),
         card_front=specimen.jpeg(front),
     )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from server.rehearsal.cast import ANSWERS, STROKES
 from server.rehearsal.logins import StaffLogin
 from server.rehearsal.stage import Stage
+from server.rehearsal.visitor import RefusedError
 
 Now = Callable[[str], None]
 """Told the name of each act as it begins."""
@@ -23,15 +24,28 @@ async def identity(stage: Stage) -> None:
     for side, clip in (("front", footage.holding_front), ("back", footage.holding_back)):
         stage.applicant_camera.show(clip)
         await seen(stage, seconds=1)
-        await stage.as_notary("captures", {"what": f"document-{side}"})
+        await capture(stage, f"document-{side}")
     stage.applicant_camera.show(footage.face)
     await seen(stage, seconds=1)
-    await stage.as_notary("captures", {"what": "face"})
+    await capture(stage, "face")
     await stage.as_notary("registry")
     await stage.as_notary(
         "identity-decision",
         {"accepted": True, "reason": "证件照片与本人画面脸型、眉眼一致，号码校验相符。"},
     )
+
+
+async def capture(stage: Stage, what: str, *, tries: int = 20) -> None:
+    """Takes a picture; when it cannot be had just now, waits for the next key frame and asks again,
+    as the notary is told to."""
+    for attempt in range(1, tries + 1):
+        try:
+            await stage.as_notary("captures", {"what": what})
+            return
+        except RefusedError as refused:
+            if refused.code != "picture-unavailable" or attempt == tries:
+                raise
+            await seen(stage, seconds=1)
 
 
 async def seen(stage: Stage, *, seconds: float) -> None:

@@ -175,7 +175,7 @@ async def approve(office: FreshOffice, notary: Visitor, approver: Visitor, case:
     )
 
 
-async def until_state(visitor: Visitor, path: str, state: str, *, deadline_s: float = 60) -> Json:
+async def until_state(visitor: Visitor, path: str, state: str, *, deadline_s: float = 120) -> Json:
     """Waits until the case is in `state`. TimeoutError says where it stands instead."""
     view: Json = {}
     try:
