@@ -93,4 +93,22 @@ describe("FieldSaver", () => {
     expect(problems).toEqual(["login-needed"]);
     expect(saver().pending).toEqual({ name: "甲" });
   });
+
+  it.each([429, 500, 503, 507])("keeps a value through a %i and sends it later", async (status) => {
+    answer = () => Promise.reject(new Problem({ code: "busy", status, title: "请稍后" }));
+    const form = saver();
+    await form.change("name", "甲");
+    expect(form.pending).toEqual({ name: "甲" });
+    answer = () => Promise.resolve();
+    await form.flush();
+    expect(sent).toEqual([["name", "甲"]]);
+  });
+
+  it("says a save again that met another one on the way", async () => {
+    let met = 0;
+    answer = () =>
+      met++ < 2 ? Promise.reject(new Problem({ code: "case-changed", status: 409, title: "刚改过" })) : Promise.resolve();
+    await saver().change("name", "甲");
+    expect(sent).toEqual([["name", "甲"]]);
+  });
 });

@@ -17,12 +17,17 @@ export interface SaverParts {
   onProblem: (problem: Problem) => void;
 }
 
+/** Answers that will not change by asking again: only these let go of a value. */
+const FINAL = new Set([400, 403, 404, 409, 422]);
+/** How often a save that met another one on the way is said again at once. */
+const COLLISIONS = 5;
+
 /**
  * Saves each field as it is left, newest value last, and loses none.
  *
  * A value is written to this device before it is sent and taken off when the server has it; without network it waits
- * ("kept") and goes with the next `flush` (network back, page opened again). Saving the same value twice is harmless,
- * so repeating is safe.
+ * ("kept") and goes with the next `flush` (network back, page opened again); so it does while the server is busy,
+ * broken or full. Saving the same value twice is harmless, so repeating is safe.
  */
 export class FieldSaver {
   private readonly waiting: Map<string, FieldValue>;
@@ -51,6 +56,7 @@ export class FieldSaver {
   }
 
   private async drain(): Promise<void> {
+    let collisions = 0;
     for (let next = this.first(); next; next = this.first()) {
       const [key, value] = next;
       try {
@@ -60,7 +66,8 @@ export class FieldSaver {
         this.parts.onSaved(answer);
       } catch (error) {
         const problem = Problem.from(error);
-        if (problem.passing || problem.local || problem.status === 401) {
+        if (problem.code === "case-changed" && collisions++ < COLLISIONS) continue;
+        if (!FINAL.has(problem.status) || problem.code === "case-changed") {
           for (const waiting of this.waiting.keys()) this.parts.onState(waiting, "kept");
           if (!problem.passing) this.parts.onProblem(problem);
           return;
