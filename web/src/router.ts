@@ -110,5 +110,13 @@ export function createPages(locales: Locales) {
     document.title = `${locales.i18n.global.t(to.meta.title)} · ${locales.i18n.global.t("common.brand")}`;
     document.documentElement.dataset.density = to.meta.density ?? "";
   });
+  // A new version was put in place while this page was open: its old parts are gone, the new page has them all.
+  router.onError((error: unknown, to) => {
+    const gone = /import|preload|module/i.test(String(error));
+    if (!gone || sessionStorage.getItem("farseal-renewed") === to.fullPath) return;
+    sessionStorage.setItem("farseal-renewed", to.fullPath);
+    location.assign(to.fullPath);
+  });
+  router.afterEach(() => sessionStorage.removeItem("farseal-renewed"));
   return router;
 }
