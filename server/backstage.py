@@ -47,6 +47,7 @@ from server.storage.recordings import Recordings
 from server.storage.vault import Vault
 from server.studio import Studio
 from server.supervisor import Supervisor
+from server.takes import TakeFiles
 from server.watcher import Watcher
 from signing.ca import Office
 
@@ -73,7 +74,7 @@ class Backstage:
             Live(
                 self.services,
                 sandbox=sandbox,
-                read_take=self.studio.stream,
+                read_take=self.services.archive.stream,
                 leave=self.studio.leave,
                 over=self._over,
             ),
@@ -149,6 +150,7 @@ async def open_backstage(
             confirm_totp=accounts.confirm_totp,
             start=jobs.start,
             recover_takes=takes_on_disk(takes, Recordings(database)),
+            takes=TakeFiles(takes),
         )
         studio.tell(services.recordings, services.ceremony.lost)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))
@@ -166,7 +168,7 @@ async def open_backstage(
         tasks.start(journal.run(), name="journal", vital=True)
         closing.callback(_take_threads_back)
         closing.callback(jobs.close)
-        await jobs.launch(services.sealing)
+        await jobs.launch(services.sealing, services.archive)
         closing.push_async_callback(studio.close_all)
         if warm:
             tasks.start(_warm(analyst), name="warming the analyst")

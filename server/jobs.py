@@ -1,10 +1,11 @@
-"""Durable jobs by DBOS: seal a session, issue and deliver a certificate.
+"""Durable jobs by DBOS: seal a session, keep its recordings, issue and deliver a certificate.
 
 The workflow's id is what the job is about (the session; the digest of the intent), so starting it
 twice is starting it once, and a new approval is a new job. After kill -9 DBOS runs an unfinished
 workflow again at the next start, step by step; every step is harmless to repeat
-(`services.sealing`). A workflow that failed for good (its step refused ten times) is begun again at
-the next start under the next attempt's id, because the case's own state says that it is unfinished.
+(`services.sealing`, `services.archive`). A workflow that failed for good (its step refused ten
+times) is begun again at the next start under the next attempt's id, because the case's own state
+says that it is unfinished.
 
 DBOS takes seconds to import, so that happens in `launch`; it keeps one instance per process.
 """
@@ -32,6 +33,13 @@ class Work(Protocol):
     async def key(self, job: Job) -> str: ...
 
 
+class Keeping(Protocol):
+    """What the jobs do for recordings: `server.services.archive.Archive`."""
+
+    async def keep(self, sid: str) -> None: ...
+    async def pending(self) -> tuple[Job, ...]: ...
+
+
 class Jobs:
     """One per process. `path` is a SQLite file of its own."""
 
@@ -42,7 +50,7 @@ class Jobs:
         self._work: Work | None = None
         self._dbos: Any = None
 
-    async def launch(self, work: Work) -> None:
+    async def launch(self, work: Work, keeping: Keeping) -> None:
         """Start DBOS on this event loop, take up what a former process left unfinished."""
         from dbos import DBOS
 
@@ -59,21 +67,28 @@ class Jobs:
             }
         )
         self._flows = {
-            "seal": self._flow("seal", work.seal_session),
+            "seal": self._flow("seal", work.seal_session, then="keep"),
             "issue": self._flow("issue", work.issue, work.deliver),
+            "keep": self._flow("keep", keeping.keep),
         }
         DBOS.launch()
         for job in await work.pending():
             await self.start("issue" if job.kind == "deliver" else job.kind, job.id)
+        for job in await keeping.pending():
+            # what was left a file because it was damaged is looked at again: it may be mended
+            await self._begin(job.kind, job.id, anew=(*_FAILED, "SUCCESS"))
 
     async def start(self, kind: str, about: str) -> None:
         """Begin a job; if it has begun already, this changes nothing."""
+        await self._begin(kind, about, anew=_FAILED)
+
+    async def _begin(self, kind: str, about: str, *, anew: tuple[str, ...]) -> None:
         if self._work is None:
             raise RuntimeError("jobs are started after launch")
         from dbos import SetWorkflowID
 
         key = await self._work.key(Job(kind, about))
-        with SetWorkflowID(await self._attempt(key)):
+        with SetWorkflowID(await self._attempt(key, anew=anew)):
             await self._dbos.start_workflow_async(self._flows[kind], about)
 
     async def finished(self, kind: str, about: str) -> None:
@@ -93,7 +108,10 @@ class Jobs:
             pool = ThreadPoolExecutor(thread_name_prefix="farseal")
             asyncio.get_running_loop().set_default_executor(pool)
 
-    def _flow(self, name: str, *steps: Callable[[str], Awaitable[None]]) -> Any:
+    def _flow(
+        self, name: str, *steps: Callable[[str], Awaitable[None]], then: str | None = None
+    ) -> Any:
+        """A workflow of these steps; `then` begins another kind of job and does not wait for it."""
         decorate = self._dbos.step
         durable = [
             decorate(
@@ -109,14 +127,16 @@ class Jobs:
         async def flow(about: str) -> None:
             for step in durable:
                 await step(about)
+            if then is not None:
+                await self.start(then, about)
 
         return self._dbos.workflow(name=name)(flow)
 
-    async def _attempt(self, key: str) -> str:
+    async def _attempt(self, key: str, *, anew: tuple[str, ...]) -> str:
         attempts = await self._attempts(key)
-        if not attempts or attempts[-1].status not in _FAILED:
+        if not attempts or attempts[-1].status not in anew:
             return attempts[-1].workflow_id if attempts else key
-        _log.warning("a job failed and is begun again: %s", key)
+        _log.warning("a job is not done and is begun again: %s", key)
         return f"{key}/{len(attempts) + 1}"
 
     async def _attempts(self, key: str) -> list[Any]:

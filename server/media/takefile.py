@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,9 +141,12 @@ def read_take(path: Path, decrypt: Decrypt) -> Iterator[bytes]:
         yield plaintext
 
 
-def _walk(path: Path, decrypt: Decrypt) -> Iterator[tuple[StoredSegment, bytes]]:
-    session, participant, take = parse_name(path)
-    chain, number, position = chain_start(session, participant, take), 0, 0
+def ciphertexts(path: Path) -> Generator[tuple[int, bytes]]:
+    """(offset, ciphertext) of every whole frame of a take, unopened, in order.
+
+    Stops at what is torn. Raises OSError when the file cannot be read.
+    """
+    position = 0
     with path.open("rb") as file:
         while True:
             prefix = file.read(LENGTH.size)
@@ -153,26 +156,32 @@ def _walk(path: Path, decrypt: Decrypt) -> Iterator[tuple[StoredSegment, bytes]]
             ciphertext = file.read(length) if length <= MAX_SEGMENT else b""
             if not length or len(ciphertext) < length:
                 return
-            try:
-                plaintext = decrypt(ciphertext, label(session, participant, take, number))
-            except Exception:  # noqa: BLE001 - the vault's own errors; all mean "does not open"
-                return
-            digest = hashlib.sha256(plaintext).digest()
-            chain = chain_next(chain, digest)
             position += LENGTH.size
-            yield (
-                StoredSegment(
-                    number=number,
-                    offset=position,
-                    length=length,
-                    plaintext_sha256=digest.hex(),
-                    ciphertext_sha256=hashlib.sha256(ciphertext).hexdigest(),
-                    chain=chain.hex(),
-                ),
-                plaintext,
-            )
+            yield position, ciphertext
             position += length
-            number += 1
+
+
+def _walk(path: Path, decrypt: Decrypt) -> Iterator[tuple[StoredSegment, bytes]]:
+    session, participant, take = parse_name(path)
+    chain = chain_start(session, participant, take)
+    for number, (offset, ciphertext) in enumerate(ciphertexts(path)):
+        try:
+            plaintext = decrypt(ciphertext, label(session, participant, take, number))
+        except Exception:  # noqa: BLE001 - the vault's own errors; all mean "does not open"
+            return
+        digest = hashlib.sha256(plaintext).digest()
+        chain = chain_next(chain, digest)
+        yield (
+            StoredSegment(
+                number=number,
+                offset=offset,
+                length=len(ciphertext),
+                plaintext_sha256=digest.hex(),
+                ciphertext_sha256=hashlib.sha256(ciphertext).hexdigest(),
+                chain=chain.hex(),
+            ),
+            plaintext,
+        )
 
 
 def _sync_directory(directory: Path) -> None:

@@ -99,7 +99,9 @@ verification: Verification - for everybody, no account
 
 archive: Archive
   recover() -> tuple of session ids    open sessions of a dead process: interrupted, gap written
-  keep(sid, clusters)                  move a take's clusters into objects
+  keep(sid)                            a sealed session's takes: clusters into objects, file removed
+  pending() -> tuple[Job, ...]         sealed sessions that still have take files
+  stream(sid, participant, take)       -> async iterator of decrypted clusters, objects or file
 
 Told to others: `files.subscribe(callback(case_id, session_id | None))` after every committed change
 (sync callbacks), `journal.subscribe(callback(Anchored))` after every anchored event.

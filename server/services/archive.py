@@ -1,20 +1,59 @@
-"""After a crash: what was live is interrupted, what was recorded is kept. Clusters at rest."""
+"""After a crash: what was live is interrupted, what was recorded is kept. Clusters at rest.
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any
+A take is one file while it runs. When its session is sealed every cluster becomes an object: the
+same ciphertext, named by its digest. A take file is removed only after all its clusters are
+objects, were read back with the plaintext the ledger's entry commits to, and are recorded in the
+database. Every step may be repeated: the same bytes have the same name.
+"""
 
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from hashlib import sha256
+from typing import Any, Protocol
+
+from ledger.entry import Leaf, commitment, derive_salt
 from server.domain import course
 from server.domain.errors import DomainError
 from server.domain.evidence import Gap, Segment
-from server.domain.session import Session
+from server.domain.session import Session, SessionState
 from server.services.conduct import Conduct
+from server.services.ledger_port import Ledger
 from server.services.recordings import Recordings
-from server.services.sealing import Sealing
+from server.services.sealing import Job, Passed, Sealing
 from server.storage.cipher import Cipher
+from server.storage.recordings import SegmentRow
+
+_log = logging.getLogger("farseal.archive")
 
 Json = dict[str, Any]
 RecoverTakes = Callable[[str, Cipher], Awaitable[Sequence[Segment]]]
 """(session id, cipher) -> every whole segment of the session's takes on disk."""
+
+
+class Takes(Protocol):
+    """The take files on disk: `server.takes.TakeFiles` is one."""
+
+    def sessions(self) -> Sequence[str]:
+        """The sessions that have take files."""
+        ...
+
+    def of_session(self, sid: str) -> Sequence[tuple[str, int]]:
+        """(participant, take) of every take file of a session."""
+        ...
+
+    def label(self, sid: str, participant: str, take: int, number: int) -> str:
+        """What a cluster's ciphertext is bound to."""
+        ...
+
+    def read(self, sid: str, participant: str, take: int) -> AsyncGenerator[bytes]:
+        """The ciphertexts of a take's whole clusters. Raises FileNotFoundError."""
+        ...
+
+    async def remove(self, sid: str, participant: str, take: int) -> None:
+        """Delete a take file."""
+        ...
 
 
 class Archive:
@@ -27,12 +66,19 @@ class Archive:
         sealing: Sealing,
         *,
         recover_takes: RecoverTakes,
+        takes: Takes,
+        ledger: Ledger,
+        passed: Passed = lambda _name: None,
     ) -> None:
         self._conduct = conduct
         self._workplace = conduct.workplace
         self._recordings = recordings
         self._sealing = sealing
         self._recover_takes = recover_takes
+        self._takes = takes
+        self._ledger = ledger
+        self._passed = passed
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def recover(self) -> tuple[str, ...]:
         """Interrupt the sessions a dead process left open; tell segments, end takes, write gaps.
@@ -54,32 +100,135 @@ class Archive:
                 interrupted.append(session.id)
         return tuple(interrupted)
 
-    async def keep(
-        self, sid: str, *, participant: str, take: int, clusters: Iterable[bytes]
-    ) -> int:
-        """Move a finished take's clusters (plaintext, in order) into objects; how many."""
-        session = await self._workplace.files.session(sid)
-        names: dict[int, str] = {}
-        for number, cluster in enumerate(clusters):
-            label = _label(sid, participant, take, number)
-            stored = await self._workplace.put(session.case_id, cluster, label=label)
-            names[number] = stored.name
-        await self._workplace.recordings.kept(sid, participant, take, names)
-        return len(names)
+    async def pending(self) -> tuple[Job, ...]:
+        """The sealed sessions that still have take files."""
+        jobs = []
+        for sid in self._takes.sessions():
+            try:
+                session = await self._workplace.files.session(sid)
+            except DomainError:
+                continue  # never ours, or erased: nobody can open it any more
+            if session.state is SessionState.SEALED:
+                jobs.append(Job("keep", sid))
+        return tuple(jobs)
 
-    async def clusters(self, sid: str, participant: str, take: int) -> AsyncIterator[bytes]:
-        """The clusters of a take that lie in objects; refuses `recording-unknown` if none do."""
+    async def keep(self, sid: str) -> None:
+        """Move a sealed session's takes into objects; what cannot be moved stays, and is logged."""
+        async with self._locks.setdefault(sid, asyncio.Lock()):
+            session = await self._workplace.files.session(sid)
+            if session.state is not SessionState.SEALED:
+                return
+            for participant, take in self._takes.of_session(sid):
+                trouble = await self._keep_take(session, participant, take)
+                if trouble is None:
+                    self._passed("take-recorded")
+                    await self._takes.remove(sid, participant, take)
+                else:
+                    _log.error("take %s-%s-%d stays a file: %s", sid, participant, take, trouble)
+            for participant, take in await self._lost(sid):
+                _log.error("take %s-%s-%d is neither a file nor objects", sid, participant, take)
+
+    async def stream(self, sid: str, participant: str, take: int) -> AsyncGenerator[bytes]:
+        """The clusters of a take, decrypted; joined they are a WebM file.
+
+        From the objects when the take was kept, else from its file. Refuses `recording-unknown`.
+        """
+        rows = await self._rows(sid, participant, take)
+        if not _kept(rows):
+            number = 0
+            try:
+                async with aclosing(self._from_file(sid, participant, take)) as clusters:
+                    async for plaintext in clusters:
+                        yield plaintext
+                        number += 1
+            except FileNotFoundError:
+                if number:
+                    raise
+            else:
+                return
+            # kept in this very moment, or never there
+            rows = await self._rows(sid, participant, take)
+        if not _kept(rows):
+            raise DomainError("recording-unknown")
         session = await self._workplace.files.session(sid)
-        rows = [
+        for row in rows:
+            label = self._takes.label(sid, participant, take, row.segment.number)
+            yield await self._workplace.get(session.case_id, row.object or "", label=label)
+
+    async def _from_file(self, sid: str, participant: str, take: int) -> AsyncGenerator[bytes]:
+        number, cipher = 0, None
+        async with aclosing(self._takes.read(sid, participant, take)) as ciphertexts:
+            async for ciphertext in ciphertexts:
+                cipher = cipher or await self._recordings.cipher(sid)
+                label = self._takes.label(sid, participant, take, number)
+                try:
+                    plaintext = cipher.decrypt(ciphertext, label)
+                except DomainError:
+                    return  # what is whole up to here plays
+                yield plaintext
+                number += 1
+
+    async def _lost(self, sid: str) -> list[tuple[str, int]]:
+        rows = await self._workplace.recordings.segments(sid)
+        wanted = {(row.segment.participant, row.segment.take) for row in rows if not row.object}
+        return sorted(wanted - set(self._takes.of_session(sid)))
+
+    async def _rows(self, sid: str, participant: str, take: int) -> list[SegmentRow]:
+        return [
             row
             for row in await self._workplace.recordings.segments(sid)
             if row.segment.participant == participant and row.segment.take == take
         ]
-        if not rows or any(row.object is None for row in rows):
-            raise DomainError("recording-unknown")
-        for row in rows:
-            label = _label(sid, participant, take, row.segment.number)
-            yield await self._workplace.get(session.case_id, row.object or "", label=label)
+
+    async def _keep_take(self, session: Session, participant: str, take: int) -> str | None:
+        """Make objects of a take's clusters; why that is not possible, if it is not."""
+        rows = await self._rows(session.id, participant, take)
+        names: dict[int, str] = {}
+        trouble = None
+        async with aclosing(self._takes.read(session.id, participant, take)) as ciphertexts:
+            async for ciphertext in ciphertexts:
+                number = len(names)
+                if number >= len(rows) or rows[number].segment.number != number:
+                    trouble = f"the ledger does not know cluster {number}"
+                else:
+                    trouble = await self._move(session.case_id, rows[number], ciphertext)
+                if trouble is not None:
+                    break
+                names[number] = rows[number].segment.ciphertext_sha256
+                self._passed("cluster-moved")
+        await self._workplace.recordings.kept(session.id, participant, take, names)
+        if trouble is None and len(names) < len(rows):
+            trouble = f"cluster {len(names)} of {len(rows)} is torn or gone"
+        return trouble
+
+    async def _move(self, case_id: str, row: SegmentRow, ciphertext: bytes) -> str | None:
+        """Make an object of a cluster and read it back; what is wrong with it, if anything."""
+        segment = row.segment
+        if sha256(ciphertext).hexdigest() != segment.ciphertext_sha256:
+            return f"cluster {segment.number} was changed"
+        name = await self._workplace.objects.keep(ciphertext)
+        label = self._takes.label(
+            segment.session_id, segment.participant, segment.take, segment.number
+        )
+        try:
+            plaintext = await self._workplace.get(case_id, name, label=label)
+        except DomainError:
+            return f"cluster {segment.number} does not open"
+        if not await self._committed(case_id, row.event, plaintext):
+            return f"cluster {segment.number} is not what the ledger's entry commits to"
+        return None
+
+    async def _committed(self, case_id: str, event: str, plaintext: bytes) -> bool:
+        """Whether the ledger's entry of a segment commits to this plaintext."""
+        written = await self._workplace.outbox.event(event)
+        if written is None or written.index is None:
+            return False
+        leaf = Leaf.parse(await self._ledger.leaf(written.index))
+        salt = derive_salt(self._workplace.vault.cipher(case_id).key, f"{event}/segment")
+        expected = commitment(salt, sha256(plaintext).digest())
+        items = leaf.body["items"]
+        assert isinstance(items, Sequence)  # `storage.cases` writes them
+        return leaf.event == event and {"name": "segment", "sha256": expected} in items
 
     async def _end_takes(self, session: Session) -> None:
         heard = await self._workplace.recordings.last_heard(session.id)
@@ -122,5 +271,5 @@ class Archive:
             change.emit(told)
 
 
-def _label(sid: str, participant: str, take: int, number: int) -> str:
-    return f"cluster/{sid}/{participant}/{take}/{number}"
+def _kept(rows: Sequence[SegmentRow]) -> bool:
+    return bool(rows) and all(row.object is not None for row in rows)

@@ -11,7 +11,7 @@ from server.domain.words import load_words
 from server.journal import Journal
 from server.services.appointments import Appointments
 from server.services.approval import Approval
-from server.services.archive import Archive, RecoverTakes
+from server.services.archive import Archive, RecoverTakes, Takes
 from server.services.ceremony import Ceremony
 from server.services.certificates import Certificates, RenderCertificate
 from server.services.closing import Closing, ConfirmTotp, StartJob
@@ -103,6 +103,7 @@ def assemble(
     confirm_totp: ConfirmTotp,
     start: StartJob,
     recover_takes: RecoverTakes,
+    takes: Takes,
     packs: Mapping[str, RulePack] | None = None,
     calendar: Calendar | None = None,
     passed: Passed = lambda _name: None,
@@ -178,5 +179,13 @@ def assemble(
         sealing=sealing,
         delivery=delivery,
         verification=Verification(workplace, delivery, status_lists),
-        archive=Archive(conduct, recordings, sealing, recover_takes=recover_takes),
+        archive=Archive(
+            conduct,
+            recordings,
+            sealing,
+            recover_takes=recover_takes,
+            takes=takes,
+            ledger=ledger,
+            passed=passed,
+        ),
     )

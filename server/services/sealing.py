@@ -53,7 +53,8 @@ class MakeBundle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something durable that is not finished. Kind: seal, issue, deliver; `id`: session or case."""
+    """Something durable that is not finished. Kind: seal, keep (`id`: a session), issue, deliver
+    (a case)."""
 
     kind: str
     id: str
@@ -98,8 +99,8 @@ class Sealing:
 
     async def key(self, job: Job) -> str:
         """What names a job: the session, or the digest of the intent."""
-        if job.kind == "seal":
-            return f"seal-{job.id}"
+        if job.kind in ("seal", "keep"):
+            return f"{job.kind}-{job.id}"
         return _reference(await self._workplace.files.case(job.id)).intent
 
     # -- the session ------------------------------------------------------------------------------
@@ -201,6 +202,7 @@ class Sealing:
             session = await self._workplace.files.session(case.sessions[-1])
             if session.state is not SessionState.SEALED:
                 raise DomainError("session-unsealed", state=session.state.value)
+            approval.require_two_people(case)
             self._passed("number-allocated")
             await self._prove(reference.intent_event, case_id)  # intent before act
             self._passed("intent-anchored")

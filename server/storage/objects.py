@@ -39,6 +39,10 @@ class Objects:
         """Encrypt, store and flush; durable on return."""
         return await asyncio.to_thread(self._put, content, cipher, label)
 
+    async def keep(self, blob: bytes) -> str:
+        """Store a ciphertext as it is, durable on return; its name. Repeating it mends it."""
+        return await asyncio.to_thread(self._keep, blob)
+
     async def get(self, name: str, *, cipher: Cipher, label: str) -> bytes:
         """The content of a blob; refuses `object-damaged` if it is lost or was changed."""
         return await asyncio.to_thread(self._get, name, cipher, label)
@@ -53,7 +57,10 @@ class Objects:
         return cipher.decrypt(blob, label)
 
     def _put(self, content: bytes, cipher: Cipher, label: str) -> Stored:
-        blob = cipher.encrypt(content, label)
+        name = self._keep(cipher.encrypt(content, label))
+        return Stored(name, len(content), sha256(content).hexdigest())
+
+    def _keep(self, blob: bytes) -> str:
         name = sha256(blob).hexdigest()
         try:
             self._store.put(_path(name), blob)
@@ -67,7 +74,7 @@ class Objects:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        return Stored(name, len(content), sha256(content).hexdigest())
+        return name
 
 
 def _as_os_error(error: GenericError) -> Exception:

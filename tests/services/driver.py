@@ -3,7 +3,8 @@
     python driver.py DIRECTORY [POINT]
 
 Every start is a recovery: what a former process left is taken up first, then the play goes on from
-the state it finds. Points: step-2, step-5, step-7, and those `services.sealing` passes.
+the state it finds. Points: step-2, step-5, step-7, and those `services.sealing` and
+`services.archive` pass.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ async def play_on(directory: Path, point: str) -> None:
     async with open_stage(directory, passed=here, jobs=jobs) as stage:
         await stage.services.archive.recover()
         await stage.journal.drain()
-        await jobs.launch(stage.services.sealing)
+        await jobs.launch(stage.services.sealing, stage.services.archive)
         play = Play(stage)
         cases = await stage.services.workplace.files.cases()
         if cases:
@@ -41,6 +42,7 @@ async def play_on(directory: Path, point: str) -> None:
 async def talk(stage: Stage, play: Play, here) -> None:
     """The session, from where it stands to its close."""
     case = await stage.services.workplace.files.case(play.case)
+    play.clusters = 3
     if case.state == "WAITING":
         await play.open()
     elif case.state == "IN_SESSION":
@@ -80,6 +82,7 @@ async def finish(stage: Stage, play: Play, jobs: Jobs) -> None:
         await play.judge()
         await play.approve()
     await jobs.finished("issue", play.case)
+    await jobs.finished("keep", play.sid)
 
 
 if __name__ == "__main__":

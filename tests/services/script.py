@@ -6,7 +6,7 @@ process. Nothing is remembered here but the browser's key.
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cryptography import x509
@@ -18,6 +18,7 @@ from stage import Stage
 from server.domain.evidence import Segment
 from server.domain.participant import Applicant, Staff
 from server.domain.resident_id import check_character
+from server.media.takefile import TakeFile, take_path
 
 WANG = Applicant(id="a" * 32, phone="13800000001")
 LIN = Staff("notary", "notary", "林望舒", "Lin Wangshu", "D0000001", "2020-01-01", "2099-12-31")
@@ -56,6 +57,7 @@ class Play:
     )
     case: str = ""
     sid: str = ""
+    clusters: int = 1  # in each take
 
     # -- before ------------------------------------------------------------------------------------
 
@@ -110,7 +112,12 @@ class Play:
         recordings = self.stage.services.recordings
         at = self.stage.clock()
         await recordings.take_started(self.sid, participant=role, take=take, at=at)
-        await recordings.segment(self.segment(role, number, take))
+        cipher = await recordings.cipher(self.sid)
+        file = TakeFile(take_path(self.stage.takes, self.sid, role, take), cipher.encrypt)
+        for place in range(number, number + self.clusters):
+            stored = file.append(f"cluster {place} of {role}, take {take}".encode() * 50)
+            await recordings.segment(replace(self.segment(role, place, take), **asdict(stored)))
+        file.close()
 
     def segment(self, role: str, number: int, take: int = 1) -> Segment:
         at = self.stage.clock()

@@ -30,6 +30,7 @@ from server.storage.database import Database
 from server.storage.objects import Objects
 from server.storage.outbox import Outbox
 from server.storage.vault import Vault
+from server.takes import TakeFiles
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
 from signing.seal import Strokes, office_seal_svg, strokes_svg
@@ -120,6 +121,11 @@ class Stage:
     eyes: Eyes
     jobs: list[tuple[str, str]]
 
+    @property
+    def takes(self) -> Path:
+        """Where the recorder writes."""
+        return self.directory / "recordings"
+
     async def work(self) -> None:
         """Do the jobs that were started, in order."""
         while self.jobs:
@@ -150,6 +156,7 @@ async def open_stage(
         vault = Vault(directory / "vault.db", secret=SECRET, random=secrets.token_bytes)
         closing.callback(vault.close)
         (directory / "ledger").mkdir(exist_ok=True)
+        (directory / "recordings").mkdir(exist_ok=True)
 
         async def timestamp(data: bytes) -> bytes:
             return office.timestamp(sha256(data).digest())
@@ -207,6 +214,7 @@ async def open_stage(
             confirm_totp=confirm_totp,
             start=jobs.start if jobs else remember,
             recover_takes=recover_takes,
+            takes=TakeFiles(directory / "recordings"),
             packs={key: replace(pack, grace_ms=GRACE_MS) for key, pack in load_packs().items()},
             passed=passed,
         )

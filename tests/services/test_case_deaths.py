@@ -15,6 +15,7 @@ DEATHS = (
     "step-2",
     "step-5",
     "step-7",
+    "cluster-moved",
     "number-allocated",
     "certificate-stored",
 )
@@ -74,3 +75,9 @@ async def test_a_case_survives_every_death(tmp_path):
         resumed = [json.loads(e.body)["step"] for e in events if e.kind == "session-resumed"]
         assert resumed == [2, 5, 7]
         assert await workplace.recordings.gaps(session.id)
+        # the recordings lie in objects now, every cluster of them
+        assert list(stage.takes.iterdir()) == []
+        assert all(row.object for row in await workplace.recordings.segments(session.id))
+        for role in ("notary", "applicant"):
+            kept = [c async for c in stage.services.archive.stream(session.id, role, 1)]
+            assert [c[:9] for c in kept] == [b"cluster 0", b"cluster 1", b"cluster 2"]
