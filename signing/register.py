@@ -7,9 +7,11 @@ once, and what happened to it since, as of the mirror's checkpoint.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from ledger.entry import Leaf
+from ledger.errors import ProofError
 from ledger.note import Checkpoint, Verifier, open_checkpoint, open_note
 from ledger.proof import verify_case
 from ledger.tiles import Mirror
@@ -58,6 +60,12 @@ class Register:
         return None
 
 
+def register_of(origin: str) -> str:
+    """The id of an office's register chain. It follows from the log's origin, so there is one: an
+    office that kept two could use a number in each."""
+    return sha256(f"farseal/register/v1\0{origin}".encode()).hexdigest()[:32]
+
+
 def read_mirror(mirror: Mirror, keys: Sequence[Verifier]) -> Register:
     """The register of a mirror whose checkpoint these keys signed.
 
@@ -65,10 +73,11 @@ def read_mirror(mirror: Mirror, keys: Sequence[Verifier]) -> Register:
     """
     view = mirror.open(keys)
     entries = view.entries()
-    chain = next((leaf.case for leaf in entries if leaf.body.get("kind") == COMPLETED), None)
+    chain = register_of(view.checkpoint.origin)
     register = tuple(leaf for leaf in entries if leaf.case == chain)
-    if chain is not None:
-        verify_case(register, case=chain)
+    verify_case(register, case=chain)
+    if any(leaf.body.get("kind") == COMPLETED for leaf in entries if leaf.case != chain):
+        raise ProofError("a certificate is registered outside the office's one register")
     return Register(
         view.checkpoint.origin,
         view.size,

@@ -23,7 +23,7 @@ from signing.bundle import Bundle, read
 from signing.certificates import fingerprint, milliseconds
 from signing.errors import BundleError, RevokedError, SigningError
 from signing.profiles import APPLICANT_POLICY, NOTARY_POLICY
-from signing.register import STATUS_LIST, checkpoint_time
+from signing.register import STATUS_LIST, checkpoint_time, register_of
 from signing.report import Failed, Found, Procedure, Report, Unavailable
 from signing.revocation import require_not_revoked
 from signing.status import require_policy, require_seal
@@ -226,6 +226,8 @@ class _BundleProcedure:
         return Found(proofs.require_complete(self._case, session))
 
     def _registered(self) -> Found:
+        if self._register.case != register_of(self._trust.origin):
+            raise Failed("other-register")
         certificate = self._bundle.manifest["certificate"]
         leaf, detail = proofs.require_registered(
             self._register,

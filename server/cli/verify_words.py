@@ -128,6 +128,7 @@ REASONS: Mapping[str, Words] = {
         "the register does not hold this digest: the file was changed, or is not the office's",
     ),
     "other-certificate": words("登记的是另一份文件", "the register holds another file"),
+    "other-register": words("不是本处唯一的登记册", "not in the office's one register"),
     "number-twice": words(
         "编号 {number} 用过 {times} 次", "number {number} was used {times} times"
     ),

@@ -1,6 +1,5 @@
 """What every service works with: files, objects, keys, rules, clock, randomness."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from server.storage.outbox import Outbox
 from server.storage.recordings import Recordings
 from server.storage.registers import Registers
 from server.storage.vault import Vault
+from signing.register import register_of
 
 Person = Applicant | Staff
 
@@ -46,7 +46,7 @@ class OfficeFacts:
     @property
     def register(self) -> str:
         """The id of the public register's chain; it follows from the origin, so anyone finds it."""
-        return hashlib.sha256(f"farseal/register/v1\0{self.origin}".encode()).hexdigest()[:32]
+        return register_of(self.origin)
 
     def name(self, language: str) -> str:
         """The office's name in a language."""

@@ -17,9 +17,11 @@ from ledger.tiles import export
 from signing import cades, status
 from signing.bundle import BundleContents, Disclosure, ProvenLeaf, SignedFile, build
 from signing.ca import IssuedCertificate, Office
-from tests.signing.cast import Browser
+from signing.register import register_of
+from tests.signing.cast import Browser, profile
 
-CASE, REGISTER, SESSION = "ca5e" * 8, "4e91" * 8, "5e55" * 8
+CASE, SESSION = "ca5e" * 8, "5e55" * 8
+REGISTER = register_of(profile().origin)
 NUMBER = "（2026）示远山证字第1237号"
 KEY = b"k" * 32
 SEGMENTS = 12
@@ -84,6 +86,7 @@ async def genuine_bundle(
     browser: Browser,
     applicant: IssuedCertificate,
     revoked: tuple[int, ...] = (),
+    register: str = REGISTER,
 ) -> Genuine:
     """Play the entries of one case into a log below `directory`, and bundle it."""
 
@@ -102,9 +105,9 @@ async def genuine_bundle(
         record = canonical_json({"lines": [{"who": "notary", "text": "您叫什么名字？"}]})
         session_manifest, segments = await _session(scribe, document, record)
         facts = {"kind": "act-intended", "number": NUMBER, "status_index": 3}
-        await scribe.write(REGISTER, items={"intent": b'{"v":1}'}, **facts)
+        await scribe.write(register, items={"intent": b'{"v":1}'}, **facts)
         completed = await scribe.write(
-            REGISTER,
+            register,
             "act-completed",
             number=NUMBER,
             status_index=3,
@@ -135,8 +138,8 @@ async def genuine_bundle(
             timeline=[{"number": n, "key": "open", "started_at": n} for n in range(1, 10)],
             case=CASE,
             case_leaves=await _proven(log, CASE, sealed),
-            register=REGISTER,
-            register_leaves=await _proven(log, REGISTER, sealed),
+            register=register,
+            register_leaves=await _proven(log, register, sealed),
             checkpoint=sealed.checkpoint,
             checkpoint_token=sealed.timestamp or b"",
             disclosed=scribe.openings,

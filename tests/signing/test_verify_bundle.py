@@ -1,5 +1,6 @@
 """Verifying a bundle: the genuine one holds, and nothing else does."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -14,15 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.entry import Leaf, canonical_json
+from ledger.errors import LedgerError
+from ledger.tiles import Mirror
 from signing import cades, proofs, status
 from signing.archive import Limits, pack, unpack
 from signing.bundle import ProvenLeaf
-from signing.ca import Office, open_office
+from signing.ca import IssuedCertificate, Office, open_office
 from signing.keys import Secret
+from signing.register import read_mirror
 from signing.report import Failed, Report
 from signing.trust import Trust
 from signing.verify import verify
-from tests.signing.bundles import SESSION, Genuine, rebuilt
+from tests.signing.bundles import SESSION, Genuine, genuine_bundle, rebuilt
 from tests.signing.cast import ACTS, PASSPHRASE, Browser, profile
 
 FLIPS = 400
@@ -323,6 +327,33 @@ def test_a_seal_that_counts_only_a_part_of_its_session_is_found(
     with pytest.raises(Failed) as caught:
         proofs.require_complete(proofs.Chain(leaves[0].case, forged), SESSION)
     assert caught.value.reason == "count"
+
+
+async def test_a_second_register_is_none(
+    genuine: Genuine,
+    office: Office,
+    trust: Trust,
+    applicant: IssuedCertificate,
+    browser: Browser,
+    tmp_path: Path,
+) -> None:
+    """An office that kept two could use a number in each."""
+    second = await genuine_bundle(
+        tmp_path,
+        office=office,
+        certificate=genuine.certificate,
+        document=genuine.contents.documents["power-of-attorney.pdf"],
+        browser=browser,
+        applicant=applicant,
+        register="0" * 32,
+    )
+
+    report = await asyncio.to_thread(_verify, second.bundle, trust)
+
+    assert report.exit_code == 1
+    assert _deciding(report) == ("register", "other-register")
+    with pytest.raises(LedgerError, match="outside the office's one register"):
+        read_mirror(Mirror.at(second.mirror), trust.log_keys)
 
 
 def test_a_stripped_checkpoint_signature_is_found(
