@@ -11,6 +11,11 @@ describe("groupTimeline", () => {
     expect(groupTimeline(entries).map((group) => group.map((each) => each.at))).toEqual([[8], [7], [6], [5, 4, 3, 2], [1]]);
   });
 
+  it("folds the recording's segments, gaps and hints together", () => {
+    const entries = ["segment", "gap", "segment", "finding", "segment"].map((kind, at) => entry(at, kind));
+    expect(groupTimeline([...entries, entry(9, "signed")])).toHaveLength(2);
+  });
+
   it("loses no entry", () => {
     const entries = Array.from({ length: 50 }, (_, i) => entry(i, i % 7 ? "segment" : "step"));
     expect(groupTimeline(entries).flat()).toHaveLength(50);
