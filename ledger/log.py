@@ -27,7 +27,8 @@ from ledger.read import LogReader
 from ledger.sequencer import Draft, Outcome, Sequencer
 from ledger.store import TIMESTAMP, SqliteStore
 
-MAX_BATCH = 4096
+MAX_BATCH = 512
+"""When more are pending, half of the callers prepare while the other half is on its way to disk."""
 TOKEN_DEADLINE_S = 10.0
 RETRY_S = (0.1, 10.0)
 """The first and the longest wait before a failing timestamp authority is asked again."""

@@ -23,6 +23,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,15 @@ TIMESTAMP = "timestamp"
 Row = tuple[int, bytes, int, bytes]
 """An entry's columns in the table's order: idx, key, case_before, leaf."""
 
-GROUP = 64
-"""How many entries go into one statement: the interpreter is let go and taken back for each."""
+GROUPS = (256, 32, 1)
+"""How many entries go into one statement: for each, SQLite lets the other threads run and then
+waits for its turn."""
 
 # What the sequencer does for every batch, as the driver takes it: through Core it costs as much
 # again as SQLite's own work, and the disk waits. OR ROLLBACK spares SQLite a journal for each
 # statement: a batch is recorded as a whole or not at all.
 _ADD_ENTRY = "INSERT OR ROLLBACK INTO entry VALUES (?, ?, ?, ?)"
-_ADD_GROUP = _ADD_ENTRY + ", (?, ?, ?, ?)" * (GROUP - 1)
+_ADD_ENTRIES = [(count, _ADD_ENTRY + ", (?, ?, ?, ?)" * (count - 1)) for count in GROUPS]
 _ADD_TILE = "INSERT OR ROLLBACK INTO tile VALUES (?, ?, ?)"
 _HEAD = "SELECT idx, leaf FROM entry WHERE idx = (SELECT max(idx) FROM head WHERE case_id = ?)"
 
@@ -174,11 +176,12 @@ class SqliteStore:
         StoreError the outcome may be unknown, and `open` and `size` tell.
         """
         with self._driver() as connection:
-            rest = len(rows) % GROUP
-            for at in range(0, len(rows) - rest, GROUP):
-                group = [value for row in rows[at : at + GROUP] for value in row]
-                connection.execute(_ADD_GROUP, group)
-            connection.executemany(_ADD_ENTRY, rows[len(rows) - rest :])
+            at = 0
+            for count, statement in _ADD_ENTRIES:
+                while len(rows) - at >= count:
+                    group = chain.from_iterable(rows[at : at + count])
+                    connection.execute(statement, tuple(group))
+                    at += count
             if tiles:
                 connection.executemany(_ADD_TILE, [(t.level, t.number, t.hashes) for t in tiles])
 
