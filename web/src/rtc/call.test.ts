@@ -57,6 +57,12 @@ describe("a call", () => {
     expect(states).toEqual(["opening", "connecting", "connected"]);
   });
 
+  it("would rather drop frames than lines of the picture", async () => {
+    const { call, newest } = stage();
+    await call.start();
+    expect(newest().lines[1]!.sender.parameters).toEqual({ degradationPreference: "maintain-resolution" });
+  });
+
   it("says why a camera cannot be had, and can be started again", async () => {
     const { call, states } = stage();
     const refused = new Call({

@@ -205,6 +205,7 @@ export class Call {
       const answer = await this.parts.send(await offerOf(peer));
       if (this.peer !== peer) return;
       await peer.setRemoteDescription({ type: "answer", sdp: answer });
+      await keepPixels(this.senders.video);
     } catch {
       this.failed(peer);
     }
@@ -302,6 +303,17 @@ export class Call {
   private tell<E extends keyof CallEvents>(event: E, value: CallEvents[E]): void {
     for (const listener of this.listeners.get(event) ?? []) (listener as (value: CallEvents[E]) => void)(value);
   }
+}
+
+/**
+ * Evidence needs pixels more than motion: on a slow line or computer a card must stay legible, so frames are dropped
+ * before lines are. A browser that does not know the wish goes its own way.
+ */
+async function keepPixels(sender: RTCRtpSender | undefined): Promise<void> {
+  if (!sender) return;
+  const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
+  parameters.degradationPreference = "maintain-resolution";
+  await sender.setParameters(parameters).catch(() => undefined);
 }
 
 /** Makes the offer and sets it; a browser that takes no changed offer sends its own. */

@@ -34,6 +34,14 @@ export class FakeStream {
 
 export class FakeSender {
   constructor(public track: FakeTrack | null) {}
+  parameters: object = {};
+  getParameters(): object {
+    return { ...this.parameters };
+  }
+  setParameters(parameters: object): Promise<void> {
+    this.parameters = parameters;
+    return Promise.resolve();
+  }
   replaceTrack(track: FakeTrack): Promise<void> {
     this.track = track;
     return Promise.resolve();
