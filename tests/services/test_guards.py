@@ -390,14 +390,3 @@ async def test_pictures_are_for_those_who_may_see_the_recording_and_every_look_i
     async with judged.stage.database.read() as connection:
         rows = (await connection.execute(select(models.access.c.who))).scalars().all()
     assert rows == [LIN.id, CHEN.id]
-
-
-async def test_clusters_rest_as_objects_and_come_back_in_order(judged):
-    archive = judged.stage.services.archive
-    clusters = [b"head and first cluster"]
-    assert await archive.keep(
-        judged.sid, participant="applicant", take=1, clusters=clusters
-    ) == len(clusters)
-    assert [c async for c in archive.clusters(judged.sid, "applicant", 1)] == clusters
-    with pytest.raises(DomainError, match="recording-unknown"):
-        [c async for c in archive.clusters(judged.sid, "notary", 1)]
