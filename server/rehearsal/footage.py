@@ -24,7 +24,7 @@ class Footage:
     card_front: bytes
 
 
-def film(*, size: tuple[int, int] = (1280, 720)) -> Footage:
+def film(*, size: tuple[int, int] = (960, 540)) -> Footage:
     """Animates two faces and draws a specimen card. Takes seconds of CPU: use a thread."""
     applicant, notary = face.applicant(size=size), face.notary(size=(640, 480))
     front = specimen.front(APPLICANT, face.document_portrait())

@@ -103,21 +103,40 @@ SCENES: tuple[tuple[str, Callable[[Stage], Awaitable[None]]], ...] = (
     ("close", closing),
 )
 """What happens in each step, by the act's name, in the order of the rule pack."""
+LAST = len(SCENES)
 
 
 async def hold_session(stage: Stage, login: StaffLogin, now: Now) -> None:
     """Plays what is left of the session, and closes it as the notary with a code of `login`."""
-    await play_until(stage, 9, now)
-    name, scene = SCENES[8]
+    await play_until(stage, LAST, now)
+    name, scene = SCENES[LAST - 1]
     now(name)
-    await scene(stage)
-    await stage.as_notary("close", {"totp": login.code()})
+    while await stage.step() == LAST:
+        try:
+            await scene(stage)
+            await stage.as_notary("close", {"totp": login.code()})
+            return
+        except RefusedError as refused:
+            await go_on(stage, refused)
 
 
 async def play_until(stage: Stage, step: int, now: Now = lambda _: None) -> None:
     """Plays from the step the session is in until it is in `step` (1 to 9)."""
-    for number in range(await stage.step(), step):
+    told = 0
+    while (number := await stage.step()) < step:
         name, scene = SCENES[number - 1]
-        now(name)
-        await scene(stage)
-        await stage.finish(number)
+        if number > told:
+            now(name)
+            told = number
+        try:
+            await scene(stage)
+            await stage.finish(number)
+        except RefusedError as refused:
+            await go_on(stage, refused)
+
+
+async def go_on(stage: Stage, refused: RefusedError) -> None:
+    """A machine too busy to carry the call breaks it: both dial again, and the step is repeated."""
+    if refused.code != "session-state":
+        raise refused
+    await stage.dial_again()

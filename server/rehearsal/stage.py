@@ -60,10 +60,24 @@ class Stage:
         if _RECHECK in self._wanted(step):
             await self.confirm(_RECHECK, "仍是同一人，画面与证件照片一致")
         try:
-            await self.desk.until(lambda: not self._missing(step), what=f"step {step}")
+            await self.desk.until(
+                lambda: not self._missing(step) or self.desk.view["state"] != "OPEN",
+                what=f"step {step}",
+            )
         except TimeoutError as slow:
             raise TimeoutError(f"{slow}; missing: {', '.join(self._missing(step))}") from None
         await self.as_notary(f"steps/{step}/complete")
+
+    async def dial_again(self) -> None:
+        """After a broken call: new connections, the session goes on, the page's key is gone."""
+        for camera in (self.notary_camera, self.applicant_camera):
+            await camera.close()
+            await camera.connect()
+        self.key = None
+        view = await self.as_notary("resume")
+        if view["id"] != self.session:
+            raise ConnectionError("the call was broken for longer than the grace")
+        await self.desk.until(lambda: self.desk.view["state"] == "OPEN", what="the session")
 
     def _missing(self, step: int) -> list[str]:
         missing: list[str] = self.desk.view["steps"][step - 1]["missing"]
