@@ -57,10 +57,13 @@ describe("a call", () => {
     expect(states).toEqual(["opening", "connecting", "connected"]);
   });
 
-  it("would rather drop frames than lines of the picture", async () => {
+  it("gives up frames before lines of the picture while a card is held up", async () => {
     const { call, newest } = stage();
     await call.start();
-    expect(newest().lines[1]!.sender.parameters).toEqual({ degradationPreference: "maintain-resolution" });
+    const sender = newest().lines[1]!.sender;
+    expect(sender.parameters).toEqual({ degradationPreference: "balanced" });
+    call.favour("detail");
+    await vi.waitFor(() => expect(sender.parameters).toEqual({ degradationPreference: "maintain-resolution" }));
   });
 
   it("says why a camera cannot be had, and can be started again", async () => {

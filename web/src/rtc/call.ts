@@ -36,6 +36,13 @@ export interface CallParts {
   now?: () => number;
 }
 
+/**
+ * What gives way first on a slow line or computer: "detail" drops frames and keeps every line of the picture, so that
+ * a card stays legible; "both" trades some of each, so that a conversation keeps moving.
+ */
+export type Favour = "detail" | "both";
+const GIVES_WAY = { detail: "maintain-resolution", both: "balanced" } as const;
+
 /** How long "disconnected" may heal by itself; aiortc knows no ICE restart, so afterwards all is made anew. */
 const HEAL_MS = 3_000;
 const CONNECT_MS = 15_000;
@@ -66,6 +73,7 @@ export class Call {
   private poll: ReturnType<typeof setInterval> | null = null;
   private tries = 0;
   private wish: Wish = {};
+  private favoured: Favour = "both";
   private reader = new StatsReader();
   private meter: LevelMeter | null = null;
   private readonly parts: Required<CallParts>;
@@ -183,6 +191,21 @@ export class Call {
     this.become("closed");
   }
 
+  favour(what: Favour): void {
+    if (what === this.favoured) return;
+    this.favoured = what;
+    void this.yieldAs(what);
+  }
+
+  /** A browser that does not know the wish goes its own way. */
+  private async yieldAs(what: Favour): Promise<void> {
+    const sender = this.senders.video;
+    if (!sender) return;
+    const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
+    parameters.degradationPreference = GIVES_WAY[what];
+    await sender.setParameters(parameters).catch(() => undefined);
+  }
+
   private async connect(): Promise<void> {
     const local = this.local;
     if (!local || this.state === "closed") return;
@@ -205,7 +228,7 @@ export class Call {
       const answer = await this.parts.send(await offerOf(peer));
       if (this.peer !== peer) return;
       await peer.setRemoteDescription({ type: "answer", sdp: answer });
-      await keepPixels(this.senders.video);
+      await this.yieldAs(this.favoured);
     } catch {
       this.failed(peer);
     }
@@ -303,17 +326,6 @@ export class Call {
   private tell<E extends keyof CallEvents>(event: E, value: CallEvents[E]): void {
     for (const listener of this.listeners.get(event) ?? []) (listener as (value: CallEvents[E]) => void)(value);
   }
-}
-
-/**
- * Evidence needs pixels more than motion: on a slow line or computer a card must stay legible, so frames are dropped
- * before lines are. A browser that does not know the wish goes its own way.
- */
-async function keepPixels(sender: RTCRtpSender | undefined): Promise<void> {
-  if (!sender) return;
-  const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
-  parameters.degradationPreference = "maintain-resolution";
-  await sender.setParameters(parameters).catch(() => undefined);
 }
 
 /** Makes the offer and sets it; a browser that takes no changed offer sends its own. */

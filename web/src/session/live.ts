@@ -53,7 +53,14 @@ export function useLive(session: string) {
   function take(fresh: SessionView) {
     view.value = fresh;
     if (fresh.anchored && fresh.anchored.index >= (newest.value?.index ?? -1)) newest.value = fresh.anchored;
+    favour();
     if (["CLOSED", "SEALED", "ABORTED"].includes(fresh.state)) call?.close();
+  }
+
+  /** A card that is held up must stay legible; the rest is a conversation. */
+  function favour() {
+    const now = view.value?.steps.find((step) => step.number === view.value?.step);
+    call?.favour(now?.key === "identity" ? "detail" : "both");
   }
 
   function keep(receipt: Anchored) {
@@ -96,6 +103,7 @@ export function useLive(session: string) {
         }),
       );
     }
+    favour();
     try {
       await call.start(held ?? {});
     } catch (error) {
