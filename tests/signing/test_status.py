@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,11 @@ from signing.keys import Secret
 from signing.trust import Trust
 from tests.signing.cast import PASSPHRASE, profile
 
-AT = int(time.time() * 1000)
+
+@pytest.fixture(scope="module")
+def at(office: Office) -> int:
+    """When the lists were made: not before the office was founded."""
+    return office.clock()
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +30,22 @@ def trust(office: Office) -> Trust:
 
 
 @pytest.fixture(scope="module")
-def signed(office: Office) -> dict[str, Any]:
-    return status.build([3, 130, 200_000], office=office, at=AT)
+def signed(office: Office, at: int) -> dict[str, Any]:
+    return status.build([3, 130, 200_000], office=office, at=at)
 
 
-def test_a_list_says_who_is_revoked_and_as_of_when(signed: dict[str, Any], trust: Trust) -> None:
+def test_a_list_says_who_is_revoked_and_as_of_when(
+    signed: dict[str, Any], trust: Trust, at: int
+) -> None:
     found = status.check(signed, trust)
 
     assert [index for index in range(200_008) if found.revoked(index)] == [3, 130, 200_000]
-    assert found.as_of == AT
-    assert found.next_update == AT + 24 * 3_600_000
+    assert found.as_of == at
+    assert found.next_update == at + 24 * 3_600_000
 
 
-def test_beyond_the_list_nothing_is_said(office: Office, trust: Trust) -> None:
-    found = status.check(status.build([], office=office, at=AT), trust)
+def test_beyond_the_list_nothing_is_said(office: Office, trust: Trust, at: int) -> None:
+    found = status.check(status.build([], office=office, at=at), trust)
 
     assert not found.revoked(131_071)
     for index in (131_072, -1):
@@ -78,8 +83,10 @@ def test_what_is_no_list_is_a_status_error(value: dict[str, Any], trust: Trust) 
         status.check(value, trust)
 
 
-def test_another_offices_list_does_not_hold(signed: dict[str, Any], tmp_path: Path) -> None:
-    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=lambda: AT)
+def test_another_offices_list_does_not_hold(
+    signed: dict[str, Any], at: int, tmp_path: Path
+) -> None:
+    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=lambda: at)
 
     with pytest.raises(SigningError):
         status.check(signed, Trust.parse(other.trust()))
