@@ -1,6 +1,7 @@
 """Plays one case as far as it goes, in a process that ends itself by kill -9 at a named point.
 
-    python driver.py DIRECTORY [POINT]
+    python driver.py    reads lines DIRECTORY<tab>POINT; for each one forks a process that plays,
+                        and says "ended CODE" (imports are made once: they take seconds)
 
 Every start is a recovery: what a former process left is taken up first, then the play goes on from
 the state it finds. Points: step-2, step-5, step-7, and those `services.sealing` and
@@ -11,6 +12,7 @@ import asyncio
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from script import LIN, WANG, Play
@@ -85,5 +87,26 @@ async def finish(stage: Stage, play: Play, jobs: Jobs) -> None:
     await jobs.finished("keep", play.sid)
 
 
+def play_in_a_process(directory: Path, point: str) -> int:
+    """Fork, play, and return the exit code; nothing of one play is left for the next."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            asyncio.run(play_on(directory, point))
+            code = 0
+        except BaseException:  # noqa: BLE001 - told to the test as words and a code
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
 if __name__ == "__main__":
-    asyncio.run(play_on(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""))
+    import dbos  # noqa: F401 - imported here once, for every play
+
+    for line in sys.stdin:
+        directory, _, point = line.rstrip("\n").partition("\t")
+        print(f"ended {play_in_a_process(Path(directory), point)}", flush=True)

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from stage import open_stage
 
 from ledger.entry import Leaf
@@ -21,22 +22,34 @@ DEATHS = (
 )
 
 
-async def run(directory: Path, point: str = "") -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(DRIVER), str(directory), point),
+@pytest.fixture
+async def run(tmp_path):
+    """`run(point)` -> exit code and words of a process that plays on, until that point."""
+    driver = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(DRIVER)),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    printed, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, printed.decode()
+
+    async def played(point: str = "") -> tuple[int, str]:
+        driver.stdin.write(f"{tmp_path}\t{point}\n".encode())
+        printed = ""
+        while not (line := (await driver.stdout.readline()).decode()).startswith("ended "):
+            assert line, f"the driver is gone: {printed}"
+            printed += line
+        return int(line.split()[1]), printed
+
+    yield played
+    driver.stdin.close()
+    await driver.communicate()
 
 
-async def test_a_case_survives_every_death(tmp_path):
+async def test_a_case_survives_every_death(tmp_path, run):
     known: dict[str, set[str]] = {"case": set(), "number": set(), "pdf": set()}
     acknowledged: dict[str, int] = {}
     for point in DEATHS:
-        code, printed = await run(tmp_path, point)
+        code, printed = await run(point)
         assert code == -signal.SIGKILL, f"{point}: {printed}"
         async with open_stage(tmp_path) as stage:
             (case,) = await stage.services.workplace.files.cases()
@@ -50,7 +63,7 @@ async def test_a_case_survives_every_death(tmp_path):
             assert acknowledged.items() <= now.items(), f"{point}: an anchored event is gone"
             acknowledged = now
 
-    code, printed = await run(tmp_path)
+    code, printed = await run()
     assert code == 0, printed
 
     async with open_stage(tmp_path) as stage:
