@@ -169,6 +169,7 @@ async def open_backstage(
         closing.callback(_take_threads_back)
         closing.callback(jobs.close)
         await jobs.launch(services.sealing, services.archive)
+        tasks.start(jobs.run(), name="sweep of unfinished jobs")
         closing.push_async_callback(studio.close_all)
         if warm:
             tasks.start(_warm(analyst), name="warming the analyst")

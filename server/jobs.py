@@ -3,9 +3,12 @@
 The workflow's id is what the job is about (the session; the digest of the intent), so starting it
 twice is starting it once, and a new approval is a new job. After kill -9 DBOS runs an unfinished
 workflow again at the next start, step by step; every step is harmless to repeat
-(`services.sealing`, `services.archive`). A workflow that failed for good (its step refused ten
-times) is begun again at the next start under the next attempt's id, because the case's own state
-says that it is unfinished.
+(`services.sealing`, `services.archive`).
+
+The cases' own states say what is unfinished, not the workflows. So every few minutes, and at every
+start, a sweep begins again under the next attempt's id what is unfinished and nobody works on: what
+failed for good (its step refused ten times), what a full disk kept from beginning or from going on,
+and takes that came to rest (an aborted session's) without anybody starting a job.
 
 DBOS takes seconds to import, so that happens in `launch`; it keeps one instance per process.
 """
@@ -17,10 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from server.services.sealing import Job
 
 _log = logging.getLogger("farseal.jobs")
 _FAILED = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 
 
 class Work(Protocol):
@@ -43,11 +49,17 @@ class Keeping(Protocol):
 class Jobs:
     """One per process. `path` is a SQLite file of its own."""
 
-    def __init__(self, path: Path, *, retry_seconds: float = 1.0) -> None:
+    def __init__(
+        self, path: Path, *, retry_seconds: float = 1.0, sweep_seconds: float = 180.0
+    ) -> None:
         self._path = path
         self._retry_seconds = retry_seconds
+        self._sweep_seconds = sweep_seconds
         self._flows: dict[str, Callable[[str], Awaitable[None]]] = {}
+        self._running: set[tuple[str, str]] = set()
+        self._beginning = asyncio.Lock()
         self._work: Work | None = None
+        self._keeping: Keeping | None = None
         self._dbos: Any = None
 
     async def launch(self, work: Work, keeping: Keeping) -> None:
@@ -55,7 +67,7 @@ class Jobs:
         from dbos import DBOS
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._dbos, self._work = DBOS, work
+        self._dbos, self._work, self._keeping = DBOS, work, keeping
         DBOS(
             config={
                 "name": "farseal",
@@ -72,24 +84,65 @@ class Jobs:
             "keep": self._flow("keep", keeping.keep),
         }
         DBOS.launch()
-        for job in await work.pending():
-            await self.start("issue" if job.kind == "deliver" else job.kind, job.id)
-        for job in await keeping.pending():
-            # what was left a file because it was damaged is looked at again: it may be mended
-            await self._begin(job.kind, job.id, anew=(*_FAILED, "SUCCESS"))
+        # Nothing runs yet, so also what a workflow calls done is begun again: its database may be
+        # newer than the cases' (a restored backup), and a damaged take may be mended by now.
+        await self._take_up(anew=(*_FAILED, "SUCCESS"))
+
+    async def run(self) -> None:
+        """Sweep every few minutes for as long as the server runs."""
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            try:
+                await self.sweep()
+            except Exception:  # noqa: BLE001 - whatever it met, the next one looks again
+                _log.exception("a sweep ended early")
+
+    async def sweep(self) -> None:
+        """Begin again what is unfinished and nobody works on; what runs is left alone."""
+        await self._take_up(anew=(*_FAILED, *_UNFINISHED))
 
     async def start(self, kind: str, about: str) -> None:
-        """Begin a job; if it has begun already, this changes nothing."""
-        await self._begin(kind, about, anew=_FAILED)
+        """Begin a job; if it has begun already, this changes nothing.
 
-    async def _begin(self, kind: str, about: str, *, anew: tuple[str, ...]) -> None:
+        What called for the job is committed by now, so it is not refused when the jobs' own file
+        cannot be written (a full disk): a sweep begins it.
+        """
         if self._work is None:
             raise RuntimeError("jobs are started after launch")
+        try:
+            await self._begin(kind, about, anew=_FAILED)
+        except (OSError, SQLAlchemyError):
+            _log.exception("a job waits for the next sweep: %s %s", kind, about)
+
+    async def _take_up(self, *, anew: tuple[str, ...]) -> None:
+        """Begin what the cases' states and the take files call unfinished."""
+        assert self._work is not None  # launch has set both
+        assert self._keeping is not None
+        for job in (*await self._work.pending(), *await self._keeping.pending()):
+            kind = "issue" if job.kind == "deliver" else job.kind
+            try:
+                await self._begin(kind, job.id, anew=anew)
+            except Exception:  # noqa: BLE001 - one case must not keep the others waiting
+                _log.exception("a job waits for the next sweep: %s %s", kind, job.id)
+
+    async def _begin(self, kind: str, about: str, *, anew: tuple[str, ...]) -> None:
+        """Begin the first attempt, or another if the newest one's status is among `anew`."""
+        assert self._work is not None  # launch has set it
         from dbos import SetWorkflowID
 
-        key = await self._work.key(Job(kind, about))
-        with SetWorkflowID(await self._attempt(key, anew=anew)):
-            await self._dbos.start_workflow_async(self._flows[kind], about)
+        async with self._beginning:
+            key = await self._work.key(Job(kind, about))
+            attempts = await self._attempts(key)
+            if attempts:
+                newest = attempts[-1]
+                if newest.status not in anew or (kind, about) in self._running:
+                    return
+                if newest.status in _UNFINISHED:  # its end could not be written; it must not revive
+                    await self._dbos.cancel_workflow_async(newest.workflow_id)
+                _log.warning("a job is not done and is begun again: %s", key)
+                key = f"{key}/{len(attempts) + 1}"
+            with SetWorkflowID(key):
+                await self._dbos.start_workflow_async(self._flows[kind], about)
 
     async def finished(self, kind: str, about: str) -> None:
         """Wait until the newest attempt of a job is over; raises what it raised."""
@@ -103,7 +156,7 @@ class Jobs:
         """Stop (within the event loop); what is unfinished goes on at the next start."""
         if self._dbos is not None:
             self._dbos.destroy(destroy_registry=True)
-            self._dbos = self._work = None
+            self._dbos = self._work = self._keeping = None
             # DBOS made its own pool the loop's, and has now shut it down; others still need one
             pool = ThreadPoolExecutor(thread_name_prefix="farseal")
             asyncio.get_running_loop().set_default_executor(pool)
@@ -125,19 +178,16 @@ class Jobs:
         ]
 
         async def flow(about: str) -> None:
-            for step in durable:
-                await step(about)
-            if then is not None:
-                await self.start(then, about)
+            self._running.add((name, about))
+            try:
+                for step in durable:
+                    await step(about)
+                if then is not None:
+                    await self.start(then, about)
+            finally:
+                self._running.discard((name, about))
 
         return self._dbos.workflow(name=name)(flow)
-
-    async def _attempt(self, key: str, *, anew: tuple[str, ...]) -> str:
-        attempts = await self._attempts(key)
-        if not attempts or attempts[-1].status not in anew:
-            return attempts[-1].workflow_id if attempts else key
-        _log.warning("a job is not done and is begun again: %s", key)
-        return f"{key}/{len(attempts) + 1}"
 
     async def _attempts(self, key: str) -> list[Any]:
         found = await self._dbos.list_workflows_async(workflow_id_prefix=key)

@@ -1,9 +1,10 @@
 """After a crash: what was live is interrupted, what was recorded is kept. Clusters at rest.
 
-A take is one file while it runs. When its session is sealed every cluster becomes an object: the
-same ciphertext, named by its digest. A take file is removed only after all its clusters are
-objects, were read back with the plaintext the ledger's entry commits to, and are recorded in the
-database. Every step may be repeated: the same bytes have the same name.
+A take is one file while it runs. When its session is sealed, or broken off and all of it anchored,
+every cluster becomes an object: the same ciphertext, named by its digest. A take file is removed
+only after all its clusters are objects, were read back with the plaintext the ledger's entry
+commits to, and are recorded in the database. Every step may be repeated: the same bytes have the
+same name.
 """
 
 import asyncio
@@ -84,11 +85,12 @@ class Archive:
         """Interrupt the sessions a dead process left open; tell segments, end takes, write gaps.
 
         The interruption began when the last thing was heard of the session, so the grace has been
-        running since then. Returns the ids of the sessions.
+        running since then. Returns the ids of the sessions. Of sessions broken off only those are
+        looked at whose takes nobody had ended yet.
         """
         found = await self._workplace.files.sessions_in("OPEN", "INTERRUPTED", "CLOSED")
         interrupted = []
-        for session in found:
+        for session in (*found, *await self._broken_off()):
             if session.seal_event is not None:
                 continue  # its entries are counted; the sealing goes on as a job
             cipher = self._workplace.vault.cipher(session.case_id)
@@ -101,22 +103,16 @@ class Archive:
         return tuple(interrupted)
 
     async def pending(self) -> tuple[Job, ...]:
-        """The sealed sessions that still have take files."""
-        jobs = []
-        for sid in self._takes.sessions():
-            try:
-                session = await self._workplace.files.session(sid)
-            except DomainError:
-                continue  # never ours, or erased: nobody can open it any more
-            if session.state is SessionState.SEALED:
-                jobs.append(Job("keep", sid))
-        return tuple(jobs)
+        """The sessions at rest that still have take files."""
+        found = await self._with_files()
+        return tuple([Job("keep", each.id) for each in found if await self._at_rest(each)])
 
     async def keep(self, sid: str) -> None:
-        """Move a sealed session's takes into objects; what cannot be moved stays, and is logged."""
+        """Move the takes of a session at rest into objects; what cannot be moved stays, and is
+        logged."""
         async with self._locks.setdefault(sid, asyncio.Lock()):
             session = await self._workplace.files.session(sid)
-            if session.state is not SessionState.SEALED:
+            if not await self._at_rest(session):
                 return
             for participant, take in self._takes.of_session(sid):
                 trouble = await self._keep_take(session, participant, take)
@@ -167,6 +163,39 @@ class Archive:
                     return  # what is whole up to here plays
                 yield plaintext
                 number += 1
+
+    async def _with_files(self) -> list[Session]:
+        """The sessions that have take files."""
+        found = []
+        for sid in self._takes.sessions():
+            try:
+                found.append(await self._workplace.files.session(sid))
+            except DomainError:
+                continue  # never ours, or erased: nobody can open it any more
+        return found
+
+    async def _broken_off(self) -> list[Session]:
+        """The aborted sessions whose recorder died before it had ended their takes."""
+        return [
+            session
+            for session in await self._with_files()
+            if session.state is SessionState.ABORTED
+            and any(
+                take.ended_at is None for take in await self._workplace.recordings.takes(session.id)
+            )
+        ]
+
+    async def _at_rest(self, session: Session) -> bool:
+        """Whether nothing more will be recorded, and the ledger has all that was.
+
+        The seal says so. A session broken off has none: its takes are ended and its events anchored
+        some time after the abort.
+        """
+        if session.state is not SessionState.ABORTED:
+            return session.state is SessionState.SEALED
+        takes = await self._workplace.recordings.takes(session.id)
+        anchors = await self._workplace.outbox.state(session_id=session.id)
+        return anchors.pending == 0 and all(take.ended_at is not None for take in takes)
 
     async def _lost(self, sid: str) -> list[tuple[str, int]]:
         rows = await self._workplace.recordings.segments(sid)

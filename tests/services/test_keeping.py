@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from script import Play
+from script import LIN, Play
 from stage import Stage, open_stage
 
 from server.domain.errors import DomainError
@@ -222,6 +222,49 @@ async def test_nothing_moves_before_the_session_is_sealed(copied, recorded):
         assert await stage.services.archive.pending() == ()
         await stage.services.archive.keep(sid)
         assert len(list(stage.takes.iterdir())) == len(TAKES)
+        assert await streamed(stage, sid) == EVERYTHING
+
+
+async def broken_off(stage: Stage) -> Play:
+    (case,) = await stage.services.workplace.files.cases()
+    play = Play(stage, case=case.id, clusters=CLUSTERS)
+    await play.open()
+    await play.step(1)
+    await stage.services.ceremony.abort(LIN, play.sid, reason="有第三人在场", language="zh-CN")
+    return play
+
+
+async def test_a_session_broken_off_is_kept_once_its_takes_are_ended_and_anchored(office):
+    async with open_stage(office("waiting")) as stage:
+        play = await broken_off(stage)
+        archive = stage.services.archive
+        await stage.journal.drain()
+        await archive.keep(play.sid)  # the recorder still has them open
+        assert await archive.pending() == ()
+        await play.end_takes()
+        await archive.keep(play.sid)  # the ledger does not have their ends yet
+        assert await archive.pending() == ()
+        assert len(list(stage.takes.iterdir())) == len(TAKES)
+        await stage.journal.drain()
+        assert [(job.kind, job.id) for job in await archive.pending()] == [("keep", play.sid)]
+        await archive.keep(play.sid)
+        assert list(stage.takes.iterdir()) == []
+        assert await streamed(stage, play.sid) == EVERYTHING
+
+
+async def test_a_session_broken_off_just_before_a_crash_has_its_takes_ended_at_the_start(office):
+    directory = office("waiting")
+    async with open_stage(directory) as stage:
+        sid = (await broken_off(stage)).sid
+    jobs = Jobs(directory / "jobs.db")
+    async with open_stage(directory, jobs=jobs) as stage:
+        assert await stage.services.archive.recover() == ()  # none that could go on
+        await stage.journal.drain()
+        await jobs.launch(stage.services.sealing, stage.services.archive)
+        await jobs.finished("keep", sid)
+        takes = await stage.services.workplace.recordings.takes(sid)
+        assert [take.reason for take in takes] == ["lost", "lost"]
+        assert list(stage.takes.iterdir()) == []
         assert await streamed(stage, sid) == EVERYTHING
 
 
