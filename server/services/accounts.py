@@ -6,7 +6,9 @@
 Staff give login, password (argon2id) and a TOTP code (RFC 6238; a step works once, whatever it was
 used for). Ten wrong tries lock a login for fifteen minutes, also one that nobody has, so that
 neither
-the answer nor its time tells which logins exist. Applicants prove a phone by a code of six digits.
+the answer nor its time tells which logins exist. Applicants prove a phone by a code of six digits
+with five tries. After thirty wrong tries at one phone within a day its codes have ten digits and a
+hundred tries for a day: guessing stays hopeless, and a stranger cannot use up the owner's tries.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ from server.storage.accounts import AccountStore, StaffRow
 _TOTP_S = 30
 _WRONG_TRIES, _LOCK_MS = 10, 15 * 60_000
 _CODE_MS, _CODE_TRIES, _CODE_EVERY_MS = 10 * 60_000, 5, 60_000
+_CODE_DIGITS = 6
+_LONG_CODE_DIGITS, _LONG_CODE_TRIES = 10, 100
+_SHORT_CODE_FAILURES, _DAY_MS = 30, 24 * 3_600_000
 _SESSION_MS = {"staff": 12 * 3_600_000, "applicant": 30 * 24 * 3_600_000}
 _PHONE = re.compile(r"1[3-9][0-9]{9}")
 
@@ -168,17 +173,23 @@ class Accounts:
         again_at = await self._store.code_sent_at(number) + _CODE_EVERY_MS
         if again_at > now:
             raise AccountError("code-too-soon", seconds=-(-(again_at - now) // 1000))
-        code = f"{int.from_bytes(self._random(8)) % 1_000_000:06d}"
+        guessed = await self._guessed_at(number, at=now)
+        digits = _LONG_CODE_DIGITS if guessed else _CODE_DIGITS
+        tries = _LONG_CODE_TRIES if guessed else _CODE_TRIES
+        code = f"{int.from_bytes(self._random(16)) % 10**digits:0{digits}d}"
         await self._store.put_code(
-            number, self._digest(number, code), at=now, expires_at=now + _CODE_MS, tries=_CODE_TRIES
+            number, self._digest(number, code), at=now, expires_at=now + _CODE_MS, tries=tries
         )
-        await self._send(
-            to=number,
-            kind="login-code",
-            text=f"【远证】验证码 {code}，10分钟内有效，请勿告诉他人。"
-            f" Your Farseal code is {code}; it works for 10 minutes. Never pass it on.",
-            code=code,
+        text = (
+            f"【远证】验证码 {code}，10分钟内有效，请勿告诉他人。"
+            f" Your Farseal code is {code}; it works for 10 minutes. Never pass it on."
         )
+        if guessed:
+            text += (
+                "该手机号近一天内输错次数过多，为安全起见，这次的验证码是10位。"
+                " There were many wrong tries at this number within a day, so this code has 10 digits."
+            )
+        await self._send(to=number, kind="login-code", text=text, code=code)
         return now + _CODE_EVERY_MS
 
     async def log_in_applicant(self, phone: str, code: str) -> Login:
@@ -186,6 +197,11 @@ class Accounts:
         `code-expired`."""
         number, now = _phone(phone), self._clock()
         left = await self._store.try_code(number, self._digest(number, code.strip()), at=now)
+        if left >= 0 and not await self._guessed_at(number, at=now):
+            # Never forgotten by a right try: the owner's logins must not renew a stranger's tries.
+            await self._store.count_failure(
+                _tries_at(number), at=now, most=_SHORT_CODE_FAILURES, lock_ms=_DAY_MS
+            )
         if left == 0:
             raise AccountError("code-expired")
         if left > 0:
@@ -220,6 +236,10 @@ class Accounts:
         """Return an applicant."""
         phone = await self._store.applicant_phone(applicant_id)
         return Applicant(applicant_id, phone) if phone else None
+
+    async def _guessed_at(self, phone: str, *, at: int) -> bool:
+        """Whether a phone had so many wrong tries that its codes are long now."""
+        return await self._store.locked_until(_tries_at(phone)) > at
 
     async def _open(self, kind: str, person: Staff | Applicant) -> Login:
         token, now, lasts = self._random(32).hex(), self._clock(), _SESSION_MS[kind]
@@ -311,6 +331,11 @@ def _phone(text: str) -> str:
     if not _PHONE.fullmatch(number):
         raise AccountError("phone-wrong")
     return number
+
+
+def _tries_at(phone: str) -> str:
+    """The name wrong codes of a phone are counted under; no login has capital letters."""
+    return f"CODE {phone}"
 
 
 def _token_digest(token: str) -> str:

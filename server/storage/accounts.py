@@ -89,16 +89,21 @@ class AccountStore:
             return int((await connection.execute(query)).scalar() or 0)
 
     async def count_failure(self, login: str, *, at: int, most: int, lock_ms: int) -> None:
-        """Count one wrong try; at the `most`-th the login is locked for `lock_ms`."""
+        """Count one wrong try; at the `most`-th the login is locked for `lock_ms`.
+
+        Counting begins anew when a day passes without a wrong try.
+        """
+        yesterday = at - 24 * 3_600_000
         async with self._database.write() as connection:
-            query = select(failure.c.count).where(failure.c.login == login)
+            recent = (failure.c.login == login, failure.c.last_at >= yesterday)
+            query = select(failure.c.count).where(*recent)
             count = int((await connection.execute(query)).scalar() or 0) + 1
             locked = at + lock_ms if count >= most else 0
             values = {"count": 0 if locked else count, "last_at": at, "locked_until": locked}
             known = update(failure).where(failure.c.login == login).values(**values)
             if (await connection.execute(known)).rowcount == 0:
                 await connection.execute(insert(failure).values(login=login, **values))
-            stale = failure.c.last_at < at - 24 * 3_600_000
+            stale = failure.c.last_at < yesterday
             await connection.execute(delete(failure).where(stale, failure.c.locked_until < at))
 
     async def forget_failures(self, login: str) -> None:

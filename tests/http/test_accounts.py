@@ -173,6 +173,49 @@ async def test_a_phone_code_has_five_tries_ten_minutes_and_one_use(desk: Desk) -
     assert (await refused(desk.accounts.log_in_applicant(phone, late))).code == "code-expired"
 
 
+async def test_a_day_of_guessing_at_a_phone_is_hopeless_and_locks_nobody_out(desk: Desk) -> None:
+    """A stranger asks for a code each minute of a day and tries all there is to try."""
+    phone, guesses = "13800000005", {6: 0, 10: 0}
+    for _ in range(200):
+        await desk.accounts.send_code(phone)
+        right = desk.sent.messages[-1]["code"] or ""
+        for guess in range(5):
+            wrong = f"{guess:0{len(right)}d}"
+            if wrong != right:
+                await refused(desk.accounts.log_in_applicant(phone, wrong))
+                guesses[len(right)] += 1
+        desk.watch.now += MINUTE
+    assert guesses[6] <= 30
+    assert guesses[10] > 900
+    assert "10位" in (desk.sent.messages[-1]["text"] or "")
+    assert "10 digits" in (desk.sent.messages[-1]["text"] or "")
+
+    await desk.accounts.send_code(phone)  # its owner, in the midst of it
+    for guess in range(50):
+        await refused(desk.accounts.log_in_applicant(phone, f"{guess:010d}"))
+    owner = await desk.accounts.log_in_applicant(phone, desk.sent.messages[-1]["code"] or "")
+    assert isinstance(owner.person, Applicant)
+    desk.watch.now += MINUTE
+    await desk.accounts.send_code(phone)  # the owner's login gives the stranger no new tries
+    assert len(desk.sent.messages[-1]["code"] or "") == 10
+
+    desk.watch.now += 24 * 60 * MINUTE
+    await desk.accounts.send_code(phone)
+    assert len(desk.sent.messages[-1]["code"] or "") == 6
+    assert "10位" not in (desk.sent.messages[-1]["text"] or "")
+
+
+async def test_a_wrong_try_now_and_then_never_lengthens_the_code(desk: Desk) -> None:
+    phone = "13800000006"
+    for _ in range(40):
+        await desk.accounts.send_code(phone)
+        right = desk.sent.messages[-1]["code"] or ""
+        assert len(right) == 6
+        wrong = "111111" if right != "111111" else "222222"
+        await refused(desk.accounts.log_in_applicant(phone, wrong))
+        desk.watch.now += 25 * 60 * MINUTE
+
+
 async def test_codes_to_one_phone_are_a_minute_apart(desk: Desk) -> None:
     assert await desk.accounts.send_code("13800000003") == desk.watch.now + MINUTE
     desk.watch.now += 20_000
