@@ -223,13 +223,13 @@ class _Parts:
             raise ValueError("the signed attributes are not as CMS has them")
         values = {attribute["type"].native: attribute["values"] for attribute in attributes}
         certificates = tuple(
-            x509.load_der_x509_certificate(choice.chosen.dump())
+            x509.load_der_x509_certificate(der.as_read(choice.chosen))
             for choice in signed["certificates"]
             if isinstance(choice.chosen, asn1_x509.Certificate)
         )
         wanted = information["sid"].chosen
         serial = wanted["serial_number"].native
-        issuer = wanted["issuer"].dump()
+        issuer = der.as_read(wanted["issuer"])
         (signer,) = (
             one
             for one in certificates
@@ -237,8 +237,8 @@ class _Parts:
         )
         return cls(
             digest=values["message_digest"][0].native,
-            attributes=b"\x31" + attributes.dump()[1:],
-            members=frozenset(attribute.dump() for attribute in attributes),
+            attributes=b"\x31" + der.as_read(attributes)[1:],
+            members=frozenset(der.as_read(attribute) for attribute in attributes),
             signature=information["signature"].native,
             certificate=signer,
             certificates=certificates,
@@ -248,7 +248,7 @@ class _Parts:
 
 def _token(information: cms.SignerInfo) -> bytes | None:
     found = [
-        value.dump()
+        der.as_read(value)
         for attribute in information["unsigned_attrs"] or ()
         if attribute["type"].native == "signature_time_stamp_token"
         for value in attribute["values"]

@@ -7,6 +7,8 @@ eighty times that. Reading what others wrote stays with `asn1crypto`.
 
 from datetime import datetime
 
+from asn1crypto.core import Asn1Value, Choice
+
 _CONSTRUCTED = 0x20
 _DEEPEST = 40
 
@@ -110,3 +112,12 @@ def require_exact(encoding: bytes) -> None:
         if depth > _DEEPEST:
             raise ValueError("elements are nested too deeply")
         waiting += [(body, depth + 1) for tag, body in members(content) if tag & _CONSTRUCTED]
+
+
+def as_read(value: Asn1Value) -> bytes:
+    """Return the encoding a value was read from, to the byte.
+
+    asn1crypto 1.5's `dump` of a container takes a length that ends in the octet 0x80 for an
+    indefinite one, and encodes what it understood of the value anew.
+    """
+    return bytes(Asn1Value.dump(value.chosen if isinstance(value, Choice) else value))

@@ -89,7 +89,7 @@ class _Parts:
         (information,) = signed["signer_infos"]
         content = signed["encap_content_info"]["content"]
         certificates = tuple(
-            x509.load_der_x509_certificate(choice.chosen.dump())
+            x509.load_der_x509_certificate(der.as_read(choice.chosen))
             for choice in signed["certificates"]
             if isinstance(choice.chosen, asn1_x509.Certificate)
         )
@@ -98,7 +98,7 @@ class _Parts:
             one
             for one in certificates
             if one.serial_number == wanted["serial_number"].native
-            and one.issuer.public_bytes() == wanted["issuer"].dump()
+            and one.issuer.public_bytes() == der.as_read(wanted["issuer"])
         )
         info = content.parsed
         return cls(
@@ -133,7 +133,7 @@ class _Parts:
             raise TimestampError("the certificate is not for time stamping only")
 
     def _require_key(self, algorithm: hashes.HashAlgorithm) -> None:
-        message = b"\x31" + self.attributes.dump()[1:]
+        message = b"\x31" + der.as_read(self.attributes)[1:]
         key = self.certificate.public_key()
         try:
             if isinstance(key, ec.EllipticCurvePublicKey):

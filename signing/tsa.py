@@ -83,7 +83,7 @@ class Authority:
             imprint = parsed["message_imprint"]
             algorithm = content["message_imprint"]["hash_algorithm"]["algorithm"]
             size = len(content["message_imprint"]["hashed_message"])
-            nonce = parsed["nonce"].dump() if content["nonce"] is not None else b""
+            nonce = der.as_read(parsed["nonce"]) if content["nonce"] is not None else b""
         except Exception as failure:
             raise TimestampRejected("bad_data_format", "not a TimeStampReq") from failure
         if content["version"] != "v1":
@@ -98,7 +98,9 @@ class Authority:
             raise TimestampRejected("unaccepted_extension", "no extension is supported")
         if len(nonce) > 34:
             raise TimestampRejected("bad_request", "the nonce is longer than 32 bytes")
-        return self._issue(imprint.dump(), nonce=nonce, certificates=bool(content["cert_req"]))
+        return self._issue(
+            der.as_read(imprint), nonce=nonce, certificates=bool(content["cert_req"])
+        )
 
     def _issue(self, imprint: bytes, *, nonce: bytes, certificates: bool) -> bytes:
         fixed = self._fixed

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-# tsp adds a content type to cms, which counts only until the first structure has been read: without
-# it here, time-stamped signatures could no longer be verified in this process.
-from asn1crypto import (
-    cms,
-    tsp,  # noqa: F401
-)
+from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -262,3 +262,10 @@ def test_a_newer_status_list_counts(
     assert report.as_of > register.as_of
     revoked = status.build([3], office=office, at=now())
     assert _verify(genuine.certificate, trust, register, status=revoked).revoked
+
+
+async def test_in_an_event_loop_it_says_what_to_do(genuine: Genuine, trust: Trust) -> None:
+    with pytest.raises(RuntimeError, match=r"asyncio\.to_thread"):
+        verify(genuine.certificate, trust, ledger=None, at=now())
+    report = await asyncio.to_thread(verify, genuine.certificate, trust, ledger=None, at=now())
+    assert report.exit_code == 2
