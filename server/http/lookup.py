@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from server.http.problems import Refusal
 from server.http.routes import PUBLIC, Answer, Call, answer_bytes, answer_json, endpoint
-from server.http.sandbox import Broken, Sandbox
+from server.http.sandbox import Broken, RunsChildren
 from server.http.uploads import read_upload
 
 if TYPE_CHECKING:
     from server.services.assemble import Services
 
 LARGEST_EVIDENCE = 100_000_000
+PLACES = 10  # two files being checked and eight that wait, up to 100 MB each in memory
+_BUSY_S = 15
+_UPLOAD_S = 120.0
 
 
 class Checker:
     """Runs the verifier on a stranger's file in the sandbox, against this office's trust.
 
-    `context()` gives what the child cannot fetch itself: trust and the newest checkpoint.
+    `context()` gives what the child cannot fetch itself: trust and the newest checkpoint. No more
+    than `places` files are held at once, from their first byte to their report; one may take
+    `upload_seconds` to come in.
     """
 
     def __init__(
-        self, sandbox: Sandbox, *, context: Callable[[], Awaitable[Mapping[str, Any]]]
+        self,
+        sandbox: RunsChildren,
+        *,
+        context: Callable[[], Awaitable[Mapping[str, Any]]],
+        places: int = PLACES,
+        upload_seconds: float = _UPLOAD_S,
     ) -> None:
         self._sandbox = sandbox
         self._context = context
+        self._free = places
+        self.upload_seconds = upload_seconds
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place for one file. Raises Refusal `verify-busy` when all are taken."""
+        if self._free == 0:
+            raise Refusal("verify-busy", retry_after=_BUSY_S, seconds=_BUSY_S)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
 
     async def __call__(self, data: bytes) -> Mapping[str, Any]:
         """Return the report. Raises Refusal `verify-broken` when the child gives none."""
@@ -73,8 +98,13 @@ class Lookup:
     )
     async def file(self, call: Call) -> Answer:
         """Check a certificate or a bundle; the file is not kept."""
-        upload = await read_upload(call.request, limit=LARGEST_EVIDENCE)
-        return answer_json(await self._check(upload.data))
+        with self._check.place():
+            try:
+                async with asyncio.timeout(self._check.upload_seconds):
+                    upload = await read_upload(call.request, limit=LARGEST_EVIDENCE)
+            except TimeoutError as error:
+                raise Refusal("upload-slow") from error
+            return answer_json(await self._check(upload.data))
 
     @endpoint("GET", "/status.json", roles=PUBLIC)
     async def statuses(self, call: Call) -> Answer:

@@ -22,7 +22,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _FORBIDDEN = (
@@ -43,6 +43,14 @@ class Broken(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class RunsChildren(Protocol):
+    """What runs a module's child on a file. `Sandbox` is one."""
+
+    async def run(
+        self, module: str, data: bytes, arguments: Sequence[str] = ()
+    ) -> dict[str, Any]: ...
 
 
 class Sandbox:

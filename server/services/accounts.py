@@ -187,7 +187,7 @@ class Accounts:
         if guessed:
             text += (
                 "该手机号近一天内输错次数过多，为安全起见，这次的验证码是10位。"
-                " There were many wrong tries at this number within a day, so this code has 10 digits."
+                " There were many wrong tries at this number within a day: this code has 10 digits."
             )
         await self._send(to=number, kind="login-code", text=text, code=code)
         return now + _CODE_EVERY_MS
