@@ -321,7 +321,7 @@ def _doors(
             version=version("farseal"),
         ),
         Logins(accounts, doorman=doorman),
-        *backstage.rooms(catalogue, sandbox),
+        *backstage.rooms(sandbox),
         Pages(STATIC),
     )
     return build(rooms, doorman=doorman, catalogue=catalogue, log=log)

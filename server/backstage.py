@@ -66,11 +66,11 @@ class Backstage:
     check_context: Callable[[], Awaitable[Mapping[str, Any]]]
     ledger_trouble: Callable[[], str | None]
 
-    def rooms(self, catalogue: Catalogue, sandbox: Sandbox) -> tuple[object, ...]:
+    def rooms(self, sandbox: Sandbox) -> tuple[object, ...]:
         """Return the rooms of routes that stand on the services."""
         return (
-            Cases(self.services, catalogue=catalogue, sandbox=sandbox),
-            Desk(self.services, catalogue=catalogue),
+            Cases(self.services, sandbox=sandbox),
+            Desk(self.services),
             Live(
                 self.services,
                 sandbox=sandbox,

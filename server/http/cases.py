@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.http.messages import Catalogue
 from server.http.routes import (
     APPLICANT,
     STAFF,
@@ -88,32 +86,12 @@ class Empty(Form):
     model_config = ConfigDict(extra="ignore")
 
 
-def told(view: Mapping[str, Any], catalogue: Catalogue, language: str) -> Mapping[str, Any]:
-    """Return a view whose `problems` (codes by field), its own or its case's, read as sentences."""
-    problems, case = view.get("problems"), view.get("case")
-    if isinstance(case, Mapping):
-        return {**view, "case": told(case, catalogue, language)}
-    if not isinstance(problems, Mapping):
-        return view
-    spoken = {
-        field: catalogue.problem(
-            problem["code"], language=language, field=field, params=problem.get("params")
-        )
-        for field, problem in problems.items()
-    }
-    return {**view, "problems": spoken}
-
-
 class Cases:
     """Routes under /api/cases and /api/invitations."""
 
-    def __init__(self, services: Services, *, catalogue: Catalogue, sandbox: Sandbox) -> None:
+    def __init__(self, services: Services, *, sandbox: Sandbox) -> None:
         self._services = services
-        self._catalogue = catalogue
         self._sandbox = sandbox
-
-    def _told(self, view: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-        return told(view, self._catalogue, call.language)
 
     @endpoint("POST", "/api/invitations/{token}", roles=APPLICANT, body=Empty, rate="verify")
     async def invitation(self, call: Call, body: Empty) -> Answer:
@@ -128,26 +106,23 @@ class Cases:
     @endpoint("POST", "/api/cases", roles=APPLICANT, body=NewCase)
     async def create(self, call: Call, body: NewCase) -> Answer:
         """Begin a case."""
-        view = await self._services.intake.create(
+        return await self._services.intake.create(
             call.applicant, matter=body.matter, language=body.language
         )
-        return self._told(view, call)
 
     @endpoint("GET", "/api/cases/{case}", roles=_ANY_PARTY)
     async def case(self, call: Call) -> Answer:
         """Show a case."""
-        view = await self._services.intake.case(
+        return await self._services.intake.case(
             call.person, call.part("case"), language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("PUT", "/api/cases/{case}/form/{field}", roles=APPLICANT, body=FieldValue)
     async def fill(self, call: Call, body: FieldValue) -> Answer:
         """Save one field, also with problems, and tell them."""
-        view = await self._services.intake.fill(
+        return await self._services.intake.fill(
             call.applicant, call.part("case"), field=call.part("field"), value=body.value
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/cases/{case}/papers", roles=APPLICANT, upload=True, rate="upload")
     async def add_paper(self, call: Call) -> Answer:
@@ -174,23 +149,21 @@ class Cases:
     @endpoint("POST", "/api/cases/{case}/submit", roles=APPLICANT, body=Empty)
     async def submit(self, call: Call, body: Empty) -> Answer:
         """Hand the case in."""
-        view = await self._services.intake.submit(
+        return await self._services.intake.submit(
             call.applicant, call.part("case"), language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/cases/{case}/withdraw", roles=APPLICANT, body=Reason)
     async def withdraw(self, call: Call, body: Reason) -> Answer:
         """Take the case back before a certificate is issued."""
-        view = await self._services.intake.withdraw(
+        return await self._services.intake.withdraw(
             call.applicant, call.part("case"), reason=body.reason, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/cases/{case}/consents/{consent}", roles=APPLICANT, body=ConsentGiven)
     async def consent(self, call: Call, body: ConsentGiven) -> Answer:
         """Give or refuse one consent."""
-        view = await self._services.intake.consent(
+        return await self._services.intake.consent(
             call.applicant,
             call.part("case"),
             call.part("consent"),
@@ -198,7 +171,6 @@ class Cases:
             text_sha256=body.text_sha256,
             language=call.language,
         )
-        return self._told(view, call)
 
     @endpoint("GET", "/api/cases/{case}/slots", roles=APPLICANT)
     async def slots(self, call: Call) -> Answer:
@@ -208,18 +180,16 @@ class Cases:
     @endpoint("POST", "/api/cases/{case}/booking", roles=APPLICANT, body=Moment)
     async def book(self, call: Call, body: Moment) -> Answer:
         """Book a time."""
-        view = await self._services.appointments.book(
+        return await self._services.appointments.book(
             call.applicant, call.part("case"), at=body.at, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/cases/{case}/device-check", roles=APPLICANT, body=DeviceReport)
     async def check_device(self, call: Call, body: DeviceReport) -> Answer:
         """Tell what the device check found; a fit device waits for the notary."""
-        view = await self._services.appointments.check_device(
+        return await self._services.appointments.check_device(
             call.applicant, call.part("case"), report=body.model_dump(), language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("GET", "/api/cases/{case}/timeline", roles=_ANY_PARTY)
     async def timeline(self, call: Call) -> Answer:
@@ -280,11 +250,10 @@ class Cases:
     @endpoint("POST", "/api/cases/{case}/rating", roles=APPLICANT, body=Rating)
     async def rate(self, call: Call, body: Rating) -> Answer:
         """Rate how the matter was handled."""
-        view = await self._services.delivery.rate(
+        return await self._services.delivery.rate(
             call.applicant,
             call.part("case"),
             stars=body.stars,
             words=body.words,
             language=call.language,
         )
-        return self._told(view, call)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from server.http.cases import Empty, Form, Reason, told
-from server.http.messages import Catalogue
+from server.http.cases import Empty, Form, Reason
 from server.http.routes import (
     APPROVER,
     INTAKE,
@@ -16,7 +14,6 @@ from server.http.routes import (
     STAFF,
     Answer,
     Call,
-    answer_bytes,
     endpoint,
 )
 
@@ -65,12 +62,8 @@ class Reasons(Form):
 class Desk:
     """Routes under /api/desk and /api/approvals."""
 
-    def __init__(self, services: Services, *, catalogue: Catalogue) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._catalogue = catalogue
-
-    def _told(self, view: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-        return told(view, self._catalogue, call.language)
 
     @endpoint("GET", "/api/desk/cases", roles=STAFF)
     async def queue(self, call: Call) -> Answer:
@@ -82,77 +75,54 @@ class Desk:
     @endpoint("GET", "/api/desk/cases/{case}", roles=STAFF)
     async def case(self, call: Call) -> Answer:
         """Show a case file."""
-        return self._told(
-            await self._services.reception.case_file(
-                call.staff, call.part("case"), language=call.language
-            ),
-            call,
+        return await self._services.reception.case_file(
+            call.staff, call.part("case"), language=call.language
         )
-
-    @endpoint("GET", "/api/desk/cases/{case}/document.pdf", roles=STAFF)
-    async def document(self, call: Call) -> Answer:
-        """Give the document of the case."""
-        content = await self._services.documents.pdf(call.staff, call.part("case"))
-        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
-
-    @endpoint("GET", r"/api/desk/cases/{case}/document/pages/{page:\d+}.png", roles=STAFF)
-    async def page(self, call: Call) -> Answer:
-        """Give one page of the document."""
-        content = await self._services.documents.page(
-            call.staff, call.part("case"), call.number("page")
-        )
-        return answer_bytes(content.content, media_type=content.media_type)
 
     @endpoint("POST", "/api/desk/cases/{case}/precheck", roles=INTAKE, body=Empty)
     async def precheck(self, call: Call, body: Empty) -> Answer:
         """Begin the completeness check."""
-        view = await self._services.reception.precheck(
+        return await self._services.reception.precheck(
             call.staff, call.part("case"), language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/desk/cases/{case}/accept", roles=NOTARY, body=Acceptance)
     async def accept(self, call: Call, body: Acceptance) -> Answer:
         """Accept the case; the statutory clock starts."""
-        view = await self._services.reception.accept(
+        return await self._services.reception.accept(
             call.staff,
             call.part("case"),
             conflict_checked=body.conflict_checked,
             language=call.language,
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/desk/cases/{case}/decline", roles=NOTARY, body=Reason)
     async def decline(self, call: Call, body: Reason) -> Answer:
         """Do not accept the case."""
-        view = await self._services.reception.decline(
+        return await self._services.reception.decline(
             call.staff, call.part("case"), reason=body.reason, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/desk/cases/{case}/supplement", roles=INTAKE, body=Words)
     async def supplement(self, call: Call, body: Words) -> Answer:
         """Ask the applicant to add something."""
-        view = await self._services.reception.supplement(
+        return await self._services.reception.supplement(
             call.staff, call.part("case"), text=body.text, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/desk/cases/{case}/refuse", roles=NOTARY, body=Reason)
     async def refuse(self, call: Call, body: Reason) -> Answer:
         """Refuse the certificate."""
-        view = await self._services.reception.refuse(
+        return await self._services.reception.refuse(
             call.staff, call.part("case"), reason=body.reason, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/desk/cases/{case}/terminate", roles=NOTARY, body=Reason)
     async def terminate(self, call: Call, body: Reason) -> Answer:
         """End the case."""
-        view = await self._services.reception.terminate(
+        return await self._services.reception.terminate(
             call.staff, call.part("case"), reason=body.reason, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/desk/cases/{case}/session", roles=NOTARY, body=Empty)
     async def open_session(self, call: Call, body: Empty) -> Answer:
@@ -164,10 +134,9 @@ class Desk:
     @endpoint("POST", "/api/desk/cases/{case}/draft", roles=INTAKE, body=Empty)
     async def draft(self, call: Call, body: Empty) -> Answer:
         """Draw up the certificate's draft."""
-        view = await self._services.approval.draft(
+        return await self._services.approval.draft(
             call.staff, call.part("case"), language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("GET", "/api/desk/cases/{case}/draft", roles=STAFF)
     async def draft_facts(self, call: Call) -> Answer:
@@ -177,14 +146,13 @@ class Desk:
     @endpoint("POST", "/api/desk/cases/{case}/certify", roles=NOTARY, body=Authorisation)
     async def certify(self, call: Call, body: Authorisation) -> Answer:
         """Authorise the draft as the notary."""
-        view = await self._services.approval.certify(
+        return await self._services.approval.certify(
             call.staff,
             call.part("case"),
             totp=body.totp,
             facts_sha256=body.facts_sha256,
             language=call.language,
         )
-        return self._told(view, call)
 
     @endpoint("GET", "/api/approvals", roles=APPROVER)
     async def approvals(self, call: Call) -> Answer:
@@ -194,15 +162,14 @@ class Desk:
     @endpoint("GET", "/api/approvals/{case}", roles=APPROVER)
     async def review(self, call: Call) -> Answer:
         """Show the claims of a case with their evidence."""
-        view = await self._services.approval.review(
+        return await self._services.approval.review(
             call.staff, call.part("case"), language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", r"/api/approvals/{case}/claims/{number:\d+}", roles=APPROVER, body=Verdict)
     async def judge(self, call: Call, body: Verdict) -> Answer:
         """Accept or return one claim."""
-        view = await self._services.approval.judge(
+        return await self._services.approval.judge(
             call.staff,
             call.part("case"),
             call.number("number"),
@@ -210,24 +177,21 @@ class Desk:
             reason=body.reason,
             language=call.language,
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/approvals/{case}/return", roles=APPROVER, body=Reasons)
     async def send_back(self, call: Call, body: Reasons) -> Answer:
         """Return the case to its handler."""
-        view = await self._services.approval.send_back(
+        return await self._services.approval.send_back(
             call.staff, call.part("case"), reasons=body.text, language=call.language
         )
-        return self._told(view, call)
 
     @endpoint("POST", "/api/approvals/{case}/approve", roles=APPROVER, body=Authorisation)
     async def approve(self, call: Call, body: Authorisation) -> Answer:
         """Authorise the draft as the approver; the certificate is issued."""
-        view = await self._services.approval.approve(
+        return await self._services.approval.approve(
             call.staff,
             call.part("case"),
             totp=body.totp,
             facts_sha256=body.facts_sha256,
             language=call.language,
         )
-        return self._told(view, call)

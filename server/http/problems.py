@@ -51,3 +51,19 @@ def problem_response(
         content_type="application/problem+json",
         headers=headers,
     )
+
+
+def in_words(view: Mapping[str, Any], catalogue: Catalogue, language: str) -> Mapping[str, Any]:
+    """Return a view with its `problems` (codes by field), or those of its case, as sentences."""
+    problems, case = view.get("problems"), view.get("case")
+    if isinstance(case, Mapping):
+        return {**view, "case": in_words(case, catalogue, language)}
+    if not isinstance(problems, Mapping):
+        return view
+    spoken = {
+        field: catalogue.problem(
+            problem["code"], language=language, field=field, params=problem.get("params")
+        )
+        for field, problem in problems.items()
+    }
+    return {**view, "problems": spoken}

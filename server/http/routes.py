@@ -3,6 +3,8 @@
 A handler is a method of a room's class, marked with `@endpoint(...)`. `collect` turns the marked
 methods into aiohttp routes; `refuse_undeclared` fails the start of a server that has a route nobody
 declared a role for. Nothing is open by default: `PUBLIC` must be written.
+
+A handler returns a view as the services gave it; here it becomes JSON, its problems in words.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from server.domain.participant import Applicant, Staff
 from server.http.language import language_of
 from server.http.messages import Catalogue
-from server.http.problems import Refusal, problem_response
+from server.http.problems import Refusal, in_words, problem_response
 
 CATALOGUE = web.AppKey("catalogue", Catalogue)
 LARGEST_BODY = web.AppKey("largest-body", int)
@@ -100,9 +102,11 @@ Body = TypeVar("Body", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What is declared about one route. `status` is that of a JSON answer; `stateless` routes
-    change
-    nothing for a logged-in person, so programs may POST to them without the header of our pages."""
+    """What is declared about one route. `status` is that of a JSON answer.
+
+    A `stateless` route changes nothing for a logged-in person, so programs may POST to it without
+    the header of our pages.
+    """
 
     method: str
     path: str
@@ -207,7 +211,8 @@ def _served(
             answer = await handler(call, await _body(request, declared.body))
         if isinstance(answer, web.StreamResponse):
             return answer
-        return answer_json(answer, status=declared.status)
+        view = in_words(answer, request.app[CATALOGUE], call.language)
+        return answer_json(view, status=declared.status)
 
     serve.__endpoint__ = declared  # type: ignore[attr-defined]
     return serve
