@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from server.http.forms import Empty, Form, Reason
 from server.http.routes import (
     APPLICANT,
     STAFF,
     Answer,
     Call,
-    answer_bytes,
+    answer_file,
     answer_json,
     endpoint,
 )
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from server.services.assemble import Services
 
 _ANY_PARTY = APPLICANT | STAFF
-
-
-class Form(BaseModel):
-    """What every body shares: nothing unknown may stand in it."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class NewCase(Form):
@@ -48,12 +43,6 @@ class ConsentGiven(Form):
 
     given: bool
     text_sha256: str = Field(max_length=64)
-
-
-class Reason(Form):
-    """Why."""
-
-    reason: str = Field(max_length=4000)
 
 
 class Moment(Form):
@@ -78,12 +67,6 @@ class Rating(Form):
 
     stars: int
     words: str = Field(default="", max_length=2000)
-
-
-class Empty(Form):
-    """No content."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 class Cases:
@@ -141,10 +124,9 @@ class Cases:
     @endpoint("GET", "/api/cases/{case}/papers/{paper}", roles=_ANY_PARTY)
     async def paper(self, call: Call) -> Answer:
         """Give a paper back."""
-        content = await self._services.intake.paper(
-            call.person, call.part("case"), call.part("paper")
+        return answer_file(
+            await self._services.intake.paper(call.person, call.part("case"), call.part("paper"))
         )
-        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
 
     @endpoint("POST", "/api/cases/{case}/submit", roles=APPLICANT, body=Empty)
     async def submit(self, call: Call, body: Empty) -> Answer:
@@ -201,16 +183,14 @@ class Cases:
     @endpoint("GET", "/api/cases/{case}/document.pdf", roles=_ANY_PARTY)
     async def document(self, call: Call) -> Answer:
         """Give the document of the case."""
-        content = await self._services.documents.pdf(call.person, call.part("case"))
-        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
+        return answer_file(await self._services.documents.pdf(call.person, call.part("case")))
 
     @endpoint("GET", r"/api/cases/{case}/document/pages/{page:\d+}.png", roles=_ANY_PARTY)
     async def page(self, call: Call) -> Answer:
         """Give one page of the document as both sides see it."""
-        content = await self._services.documents.page(
-            call.person, call.part("case"), call.number("page")
+        return answer_file(
+            await self._services.documents.page(call.person, call.part("case"), call.number("page"))
         )
-        return answer_bytes(content.content, media_type=content.media_type)
 
     @endpoint("GET", "/api/cases/{case}/receipt.json", roles=APPLICANT)
     async def receipt(self, call: Call) -> Answer:
@@ -223,23 +203,22 @@ class Cases:
     @endpoint("GET", "/api/cases/{case}/copy.zip", roles=APPLICANT)
     async def copy(self, call: Call) -> Answer:
         """Give the applicant's equal copy of the evidence."""
-        content = await self._services.delivery.copy(call.applicant, call.part("case"))
-        return answer_bytes(
-            content.content, media_type=content.media_type, name=content.name, download=True
+        return answer_file(
+            await self._services.delivery.copy(call.applicant, call.part("case")), download=True
         )
 
     @endpoint("GET", "/api/cases/{case}/certificate.pdf", roles=_ANY_PARTY)
     async def certificate(self, call: Call) -> Answer:
         """Give the certificate."""
-        content = await self._services.delivery.certificate(call.person, call.part("case"))
-        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
+        return answer_file(
+            await self._services.delivery.certificate(call.person, call.part("case"))
+        )
 
     @endpoint("GET", "/api/cases/{case}/bundle.zip", roles=_ANY_PARTY)
     async def bundle(self, call: Call) -> Answer:
         """Give the evidence bundle."""
-        content = await self._services.delivery.bundle(call.person, call.part("case"))
-        return answer_bytes(
-            content.content, media_type=content.media_type, name=content.name, download=True
+        return answer_file(
+            await self._services.delivery.bundle(call.person, call.part("case")), download=True
         )
 
     @endpoint("POST", "/api/cases/{case}/shares", roles=APPLICANT, body=Empty)

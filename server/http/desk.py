@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from server.http.cases import Empty, Form, Reason
+from server.http.forms import Empty, Form, Reason
 from server.http.routes import (
     APPROVER,
     INTAKE,

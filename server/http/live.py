@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from pydantic import Field
 
-from server.http.cases import Empty, Form, Reason
+from server.http.forms import Empty, Form, Reason
 from server.http.problems import Refusal
 from server.http.routes import (
     APPLICANT,
@@ -17,7 +17,7 @@ from server.http.routes import (
     STAFF,
     Answer,
     Call,
-    answer_bytes,
+    answer_file,
     endpoint,
 )
 from server.http.sandbox import Sandbox
@@ -335,18 +335,21 @@ class Live:
     @endpoint("GET", _SID + "/signing/{signing}", roles=PARTIES)
     async def content(self, call: Call) -> Answer:
         """Give what is signed."""
-        content = await self._services.signatures.content(
-            call.person, call.part("sid"), call.part("signing")
+        return answer_file(
+            await self._services.signatures.content(
+                call.person, call.part("sid"), call.part("signing")
+            )
         )
-        return answer_bytes(content.content, media_type=content.media_type, name=content.name)
 
     @endpoint("GET", _SID + "/pictures/{picture}", roles=NOTARY | STAFF)
     async def picture(self, call: Call) -> Answer:
         """Give a picture of the identity panel."""
-        content = await self._services.identity.picture(
-            call.staff, call.part("sid"), call.part("picture")
+        return answer_file(
+            await self._services.identity.picture(
+                call.staff, call.part("sid"), call.part("picture")
+            ),
+            seconds=3600,
         )
-        return answer_bytes(content.content, media_type=content.media_type, seconds=3600)
 
     @endpoint("GET", r"/api/recordings/{sid}/{participant:[a-z]+}/{take:\d+}.webm", roles=STAFF)
     async def recording(self, call: Call) -> Answer:

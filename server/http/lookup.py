@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from server.http.problems import Refusal
-from server.http.routes import PUBLIC, Answer, Call, answer_bytes, answer_json, endpoint
+from server.http.routes import PUBLIC, Answer, Call, answer_file, answer_json, endpoint
 from server.http.sandbox import Broken, RunsChildren
 from server.http.uploads import read_upload
 
@@ -83,9 +83,8 @@ class Lookup:
     @endpoint("GET", "/api/verify/code/{code}/bundle.zip", roles=PUBLIC, rate="verify")
     async def bundle(self, call: Call) -> Answer:
         """Give the bundle of a certificate to whoever holds its code."""
-        content = await self._services.verification.bundle(call.part("code"))
-        return answer_bytes(
-            content.content, media_type=content.media_type, name=content.name, download=True
+        return answer_file(
+            await self._services.verification.bundle(call.part("code")), download=True
         )
 
     @endpoint(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from aiohttp import web
@@ -22,6 +22,9 @@ from server.domain.participant import Applicant, Staff
 from server.http.language import language_of
 from server.http.messages import Catalogue
 from server.http.problems import Refusal, in_words, problem_response
+
+if TYPE_CHECKING:
+    from server.services.workplace import Content
 
 CATALOGUE = web.AppKey("catalogue", Catalogue)
 LARGEST_BODY = web.AppKey("largest-body", int)
@@ -187,17 +190,17 @@ def answer_json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:
     )
 
 
-def answer_bytes(
-    data: bytes, *, media_type: str, name: str = "", download: bool = False, seconds: int = 0
-) -> web.Response:
-    """Return a file; private, kept by the browser for `seconds`, saved as `name` if `download`."""
+def answer_file(content: Content, *, download: bool = False, seconds: int = 0) -> web.Response:
+    """Return a file: kept by this browser for `seconds`, saved if `download`, else shown."""
     keep = f"private, max-age={seconds}" if seconds else "no-store"
-    policy = _PDF_POLICY if media_type == "application/pdf" else "default-src 'none'; sandbox"
-    headers = {"Cache-Control": keep, "Content-Security-Policy": policy}
-    if download or name:
-        sort = "attachment" if download else "inline"
-        headers["Content-Disposition"] = f"{sort}; filename*=UTF-8''{quote(name, safe='')}"
-    return web.Response(body=data, content_type=media_type, headers=headers)
+    pdf = content.media_type == "application/pdf"
+    sort = "attachment" if download else "inline"
+    headers = {
+        "Cache-Control": keep,
+        "Content-Security-Policy": _PDF_POLICY if pdf else "default-src 'none'; sandbox",
+        "Content-Disposition": f"{sort}; filename*=UTF-8''{quote(content.name, safe='')}",
+    }
+    return web.Response(body=content.content, content_type=content.media_type, headers=headers)
 
 
 def _served(
