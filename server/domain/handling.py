@@ -96,6 +96,24 @@ def require_handler(case: Case, staff: Staff) -> None:
         raise DomainError("not-handler")
 
 
+def require_papers_reader(case: Case, staff: Staff) -> None:
+    """Refuse unless this person has the case: `not-handler`, or `role-not-allowed`.
+
+    Before acceptance the desk reads what was handed in; then its notary does, and, once there is a
+    draft to decide on, whoever may approve it.
+    """
+    if case.handler is not None and case.handler.id == staff.id:
+        return
+    if staff.role == "approver" and case.draft is not None:
+        return
+    at_intake = case.handler is None and case.state in (_S.SUBMITTED, _S.PRECHECK, _S.SUPPLEMENT)
+    if staff.role in ("assistant", "notary") and at_intake:
+        return
+    if staff.role == "notary":
+        raise DomainError("not-handler")
+    raise DomainError("role-not-allowed", role=staff.role)
+
+
 def begin_session(
     case: Case, act: Act, *, staff: Staff, session_id: str, calendar: Calendar
 ) -> Case:

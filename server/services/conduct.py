@@ -4,16 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import insert
-
 from server.domain.case import Case
 from server.domain.errors import DomainError
+from server.domain.handling import require_handler
 from server.domain.participant import Applicant, SessionRole, Staff
 from server.domain.rules import RulePack
 from server.domain.session import Session
 from server.services.session_view import Presence, SessionFacts, session_view
 from server.services.workplace import Person, Workplace
-from server.storage import models
 from server.storage.cases import Change
 
 Json = dict[str, Any]
@@ -57,17 +55,12 @@ class Conduct:
 
         Its notary and the approvers may; refuses `role-not-allowed`, `not-handler`.
         """
-        case, _ = await self.workplace.own_session(staff, session_id)
+        case = (await self.workplace.files.both(session_id))[0]
         if staff.role == "assistant":
             raise DomainError("role-not-allowed", role=staff.role)
-        if staff.role == "notary" and (case.handler is None or case.handler.id != staff.id):
-            raise DomainError("not-handler")
-        async with self.workplace.files.database.write() as connection:
-            await connection.execute(
-                insert(models.access).values(
-                    at=self.workplace.clock(), who=staff.id, case_id=case.id, what=what
-                )
-            )
+        if staff.role == "notary":
+            require_handler(case, staff)
+        await self.workplace.log_access(staff, case.id, what=what)
         return case
 
     def pack(self, change: Change) -> RulePack:
@@ -75,8 +68,13 @@ class Conduct:
         return self.workplace.pack(change.case.matter)
 
     async def view(self, person: Person, session_id: str, *, language: str) -> Json:
-        """The session as this person sees it; approvers and assistants see what the notary sees."""
+        """The session as this person sees it; an approver sees what the notary sees, and is logged.
+
+        What its own notary is shown while conducting it is no look of its own.
+        """
         case, session = await self.workplace.own_session(person, session_id)
+        if isinstance(person, Staff) and person.id != session.notary.id:
+            await self.workplace.log_access(person, case.id, what=f"session {session_id}")
         role: SessionRole = "applicant" if isinstance(person, Applicant) else "notary"
         workplace = self.workplace
         anchors = await workplace.outbox.state(session_id=session_id)

@@ -6,7 +6,8 @@ from server.domain import application
 from server.domain.case import Case, Paper
 from server.domain.errors import DomainError
 from server.domain.fields import MissingGlyphs, problems
-from server.domain.participant import Applicant
+from server.domain.handling import require_papers_reader
+from server.domain.participant import Applicant, Staff
 from server.domain.session import Session
 from server.services.case_view import case_view, form_view, paper_view, problems_view, summary_view
 from server.services.matter_view import matter_view, matters_view
@@ -107,11 +108,16 @@ class Intake:
             return paper_view(change.case, paper_id)
 
     async def paper(self, person: Person, case_id: str, paper_id: str) -> Content:
-        """A paper's bytes; refuses `paper-unknown`."""
+        """A paper's bytes, for the applicant and those of the office who have the case; a look by
+        the office is logged. Refuses `paper-unknown`, `not-handler`, `role-not-allowed`."""
         case = await self._workplace.own_case(person, case_id)
+        if isinstance(person, Staff):
+            require_papers_reader(case, person)
         paper = next((each for each in case.papers if each.id == paper_id), None)
         if paper is None:
             raise DomainError("paper-unknown")
+        if isinstance(person, Staff):
+            await self._workplace.log_access(person, case_id, what=f"paper {paper_id}")
         content = await self._workplace.get(case_id, paper.object, label=_label(paper_id))
         return Content(content, paper.media_type, paper.name)
 

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import insert
+
 from server.domain.calendar import Calendar
 from server.domain.case import Case
 from server.domain.errors import DomainError
 from server.domain.events import Act
+from server.domain.handling import require_handler
 from server.domain.participant import Applicant, Staff
 from server.domain.rules import RulePack
-from server.domain.session import Session
+from server.domain.session import LIVE, Session
 from server.domain.words import Glossary
+from server.storage import models
 from server.storage.cases import CaseFiles
 from server.storage.findings import Findings
 from server.storage.objects import Objects, Stored
@@ -93,11 +97,31 @@ class Workplace:
         return case
 
     async def own_session(self, person: Person, session_id: str) -> tuple[Case, Session]:
-        """A session this person may see, with its case."""
+        """A session this person may see, with its case: the two in it, its handler, an approver.
+
+        Refuses `session-unknown`, `session-has-notary` (it is live), `not-handler` (it is over),
+        `role-not-allowed`.
+        """
         case, session = await self.files.both(session_id)
-        if isinstance(person, Applicant) and case.applicant != person.id:
-            raise DomainError("session-unknown")
+        if isinstance(person, Applicant):
+            if case.applicant != person.id:
+                raise DomainError("session-unknown")
+        elif person.role == "assistant":
+            raise DomainError("role-not-allowed", role=person.role)
+        elif person.role == "notary" and person.id != session.notary.id:
+            if session.state in LIVE:
+                raise DomainError("session-has-notary", notary=session.notary.name_zh)
+            require_handler(case, person)
         return case, session
+
+    async def log_access(self, staff: Staff, case_id: str, *, what: str) -> None:
+        """Write down that a person of the office looked at something of a case."""
+        async with self.files.database.write() as connection:
+            await connection.execute(
+                insert(models.access).values(
+                    at=self.clock(), who=staff.id, case_id=case_id, what=what
+                )
+            )
 
     async def put(self, case_id: str, content: bytes, *, label: str) -> Stored:
         """Store bytes under the case's evidence key, durable on return."""
