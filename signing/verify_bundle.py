@@ -320,6 +320,9 @@ class _BundleProcedure:
             for leaf in self._register.leaves
         )
         source = "bundle" if self._newer is None else "given"
+        if self._newer is None and not logged:
+            # a list nobody else was shown could have been made for this reader alone
+            raise Unavailable("status-not-logged", as_of=self._as_of)
         detail = {"as_of": self._as_of, "source": source, "logged": logged}
         return Found(detail, against=f"seal of {self._trust.name_zh}")
 

@@ -96,6 +96,10 @@ REASONS: Mapping[str, Words] = {
         "镜像比公证书旧（镜像截至 {as_of}）", "the mirror is older than the certificate ({as_of})"
     ),
     "status-too-old": words("状态太旧（截至 {as_of}）", "the status is too old (as of {as_of})"),
+    "status-not-logged": words(
+        "证据包里的状态表（截至 {as_of}）没有登记在账本里：请用 --status 另取一份",
+        "the bundle's own status list (as of {as_of}) is not in the ledger: name another, --status",
+    ),
     "timestamp-expired": words(
         "时间戳证书已于 {until} 年到期，需要续期", "the timestamp's certificate ended in {until}"
     ),

@@ -87,8 +87,10 @@ async def genuine_bundle(
     applicant: IssuedCertificate,
     revoked: tuple[int, ...] = (),
     register: str = REGISTER,
+    status_logged: bool = True,
 ) -> Genuine:
     """Play the entries of one case into a log below `directory`, and bundle it."""
+    status_list = status.build(revoked, office=office, at=office.clock())
 
     async def timestamp(data: bytes) -> bytes:
         return office.timestamp(sha256(data).digest())
@@ -114,6 +116,9 @@ async def genuine_bundle(
             pdf_sha256=sha256(certificate).hexdigest(),
         )
         issued = await scribe.write(CASE, "certificate-issued")
+        listed = sha256(canonical_json(status_list)).hexdigest()
+        if status_logged:
+            issued = await scribe.write(register, "status-list", sha256=listed)
         sealed = await log.seal(max(completed, issued))
         export(log.reader, directory / "mirror")
         signatures = {"applicant": _by_browser(office, browser, applicant, session_manifest)}
@@ -143,7 +148,7 @@ async def genuine_bundle(
             checkpoint=sealed.checkpoint,
             checkpoint_token=sealed.timestamp or b"",
             disclosed=scribe.openings,
-            status=status.build(revoked, office=office, at=office.clock()),
+            status=status_list,
             receipts=scribe.receipts[:5],
             salt_key=KEY,
             made_at=office.clock(),

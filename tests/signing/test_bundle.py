@@ -20,6 +20,7 @@ LIMITS = Limits()
 _NAMES = st.from_regex(r"\A[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,2}\.[a-z]{1,3}\Z")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_NAMES, st.binary(max_size=200), min_size=1, max_size=8))
 def test_an_archive_comes_apart_as_it_was_packed(files: dict[str, bytes]) -> None:
     packed = pack(files)

@@ -174,7 +174,7 @@ def _dropped(leaves: Any, number: int) -> list[ProvenLeaf]:
             id="another number",
         ),
         pytest.param(
-            lambda c: {"register_leaves": [*c.register_leaves, c.register_leaves[-1]]},
+            lambda c: {"register_leaves": [*c.register_leaves, c.register_leaves[1]]},
             ("register", "not-in-register"),
             id="registered twice",
         ),
@@ -387,6 +387,36 @@ def test_a_revoked_certificate_is_invalid_and_said_to_be_genuine(
     assert report.exit_code == 1
     assert report.revoked
     assert [check.key for check in report.checks if check.outcome != "ok"] == ["status"]
+
+
+async def test_a_status_list_only_this_bundle_holds_confirms_nothing(
+    genuine: Genuine,
+    office: Office,
+    trust: Trust,
+    applicant: IssuedCertificate,
+    browser: Browser,
+    tmp_path: Path,
+) -> None:
+    """An office could make one for a single reader; what the register knows, everybody can see."""
+    quiet = await genuine_bundle(
+        tmp_path,
+        office=office,
+        certificate=genuine.certificate,
+        document=genuine.contents.documents["power-of-attorney.pdf"],
+        browser=browser,
+        applicant=applicant,
+        status_logged=False,
+    )
+
+    report = await asyncio.to_thread(_verify, quiet.bundle, trust)
+    assert report.exit_code == 2
+    assert _deciding(report) == ("status", "status-not-logged")
+    newer = status.build([], office=office, at=now())
+    assert (await asyncio.to_thread(_verify, quiet.bundle, trust, status=newer)).exit_code == 0
+    bad = await asyncio.to_thread(
+        _verify, quiet.bundle, trust, status=status.build([3], office=office, at=now())
+    )
+    assert bad.revoked
 
 
 def test_an_old_status_is_said_to_be_old_only_when_asked(genuine: Genuine, trust: Trust) -> None:
