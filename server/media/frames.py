@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .rtp import PADDING, vp8_keyframe_size, vp8_payload
 
-REORDER = 0.45  # seconds a missing packet is waited for: six requests and a round trip
+PATIENCE = 13  # ticks (50 ms) a missing packet is waited for: six requests and a round trip
 MAX_WAITING = 600  # packets
 MAX_FRAME = 4 << 20  # bytes
 
@@ -42,7 +42,7 @@ class Assembler:
         self._on_loss = on_loss
         self._next: int | None = None
         self._waiting: dict[int, tuple[bytes, int, int, int]] = {}
-        self._stalled: float | None = None
+        self._ticks = 0  # how long the next packet has been missing
         self._parts: list[bytes] = []
         self._parts_ts: int | None = None
         self._parts_size = 0
@@ -62,42 +62,45 @@ class Assembler:
             self._take(data, head, ts, marker, now)
         elif number >= self._next:
             self._waiting[number] = (data, head, ts, marker)
-            self.advance(now)
+            self._pass_on(now)
+            if len(self._waiting) > MAX_WAITING:
+                self._skip(now)
 
     def advance(self, now: float) -> None:
-        """Passes on what is in order, and gives up on what has been missing too long."""
-        while self._waiting:
-            assert self._next is not None
-            item = self._waiting.pop(self._next, None)
-            if item is not None:
-                self._next += 1
-                self._stalled = None
-                self._take(*item, now)
-                continue
-            if self._stalled is None:
-                self._stalled = now
-            if now - self._stalled < REORDER and len(self._waiting) <= MAX_WAITING:
-                return
-            self._skip(now)
+        """Called at each tick of the room: gives up on what has been missing too long.
+
+        The wait is counted in ticks, for while the loop stands still nothing is asked for, and the
+        answers to what was lie unread in the kernel.
+        """
+        if self._waiting:
+            self._ticks += 1
+            if self._ticks > PATIENCE:
+                self._skip(now)
 
     def finish(self, now: float) -> None:
         """Passes on everything that is left."""
         while self._waiting:
-            self.advance(now)
-            if self._waiting:
-                self._skip(now)
+            self._skip(now)
+
+    def _pass_on(self, now: float) -> None:
+        """Passes on what is in order."""
+        assert self._next is not None
+        while (item := self._waiting.pop(self._next, None)) is not None:
+            self._next += 1
+            self._ticks = 0
+            self._take(*item, now)
 
     def _skip(self, now: float) -> None:
         assert self._next is not None
         upcoming = min(self._waiting)
         count = upcoming - self._next
         self._next = upcoming
-        self._stalled = None
         self._drop_parts()
         self.lost += count
         if self.kind == "video":
             self._broken = True
         self._on_loss(count, now)
+        self._pass_on(now)
 
     def _drop_parts(self) -> None:
         self._parts, self._parts_ts, self._parts_size = [], None, 0

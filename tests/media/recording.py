@@ -24,6 +24,7 @@ class Recording:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     flashes: list[float] = field(default_factory=list)
     beeps: list[float] = field(default_factory=list)
+    packets: dict[str, list[bytes]] = field(default_factory=lambda: {"audio": [], "video": []})
 
     @property
     def duration(self) -> float:
@@ -36,6 +37,8 @@ def look(path: pathlib.Path, decrypt: Decrypt) -> Recording:
     dark, quiet_until = True, -1.0
     with av.open(io.BytesIO(b"".join(read_take(path, decrypt)))) as container:
         for packet in container.demux():
+            if packet.size:
+                found.packets[packet.stream.type].append(bytes(packet))
             for frame in packet.decode():
                 assert frame.time is not None
                 if isinstance(frame, av.VideoFrame):

@@ -214,6 +214,24 @@ def test_a_packet_that_never_comes_back_is_a_loss_and_nothing_undecodable_is_kep
     assert [frame.ts // 3000 for frame in frames] == [0, 1, 5, 6]
 
 
+def test_while_the_loop_stands_still_nothing_is_given_up() -> None:
+    """What was asked for lies in the kernel, unread, when a late tick comes before it."""
+    losses: list[int] = []
+    numbers: list[int] = []
+    assembler = Assembler(
+        "audio",
+        on_frame=lambda frame: numbers.append(frame.ts),
+        on_loss=lambda count, now: losses.append(count),
+    )
+    for number, now in ((7, 0.0), (9, 0.04)):
+        assembler.push(packet(number, number, b"x"), 12, number, number, 0, now)
+    assembler.advance(5.0)
+    assembler.push(packet(10, 10, b"x"), 12, 10, 10, 0, 5.0)
+    assembler.push(packet(8, 8, b"x"), 12, 8, 8, 0, 5.0)
+    assert losses == []
+    assert numbers == [7, 8, 9, 10]
+
+
 def test_a_sender_that_starts_anew_goes_on_and_one_stray_packet_does_not() -> None:
     line = Line()
     track = ingress(line, "audio")
