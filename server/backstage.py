@@ -261,6 +261,18 @@ def _line(services: Services, studio: Studio) -> Line:
     async def view(person: Person, sid: str, language: str) -> Mapping[str, Any]:
         return await services.ceremony.view(person, sid, language=language)
 
+    async def receipts(sid: str, after: int) -> list[Mapping[str, Any]]:
+        return [
+            {
+                "index": event.index,
+                "leaf_hash": event.leaf_hash,
+                "event": event.id,
+                "kind": event.kind,
+                "at": event.at,
+            }
+            for event in await services.workplace.outbox.anchored(sid, after=after)
+        ]
+
     async def page_seen(person: Person, sid: str, number: int) -> None:
         await services.ceremony.page_seen(person, sid, number=number)
 
@@ -282,6 +294,7 @@ def _line(services: Services, studio: Studio) -> Line:
     return Line(
         view=view,
         role=services.ceremony.role,
+        receipts=receipts,
         page_seen=page_seen,
         join=join,
         clock_offset=clock_offset,

@@ -1,5 +1,8 @@
 """The live line of a session: snapshots on every change, anchored entries, the call's signalling.
 
+A screen that comes (back) names the last entry it has, `?after=INDEX`; the entries anchored since
+then come first, as `receipts`, so that what it keeps is whole although its line was lost.
+
 Close codes: 4401 log in first, 4403 not yours, 4404 no such session, 4408 you opened it elsewhere,
 4409 another notary is in it; 1001 the server stops.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +29,7 @@ _HEARTBEAT_S = 10.0
 _LARGEST_MESSAGE = 512_000
 _WAITING = 2_000
 _PACE_S = 0.1
+_RECEIPTS = 500  # in one message
 _LATEST = 2**52  # ms UTC; what a clock says stands in the ledger, whose integers end at 2^53
 _CODES = {401: 4401, 403: 4403, 404: 4404, 409: 4409}
 
@@ -38,6 +42,7 @@ class Line:
 
     view: Callable[[Applicant | Staff, str, str], Awaitable[View]]
     role: Callable[[Applicant | Staff, str], Awaitable[str]]
+    receipts: Callable[[str, int], Awaitable[Sequence[View]]]
     page_seen: Callable[[Applicant | Staff, str, int], Awaitable[None]]
     join: Callable[[str, str, str], Awaitable[str]]
     clock_offset: Callable[[str, int, int], Awaitable[None]]
@@ -52,6 +57,7 @@ class Seat:
     person: Applicant | Staff
     role: str
     language: str
+    after: int = -1
     waiting: deque[Mapping[str, Any]] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     behind: bool = True
@@ -129,11 +135,12 @@ class Hub:
             raise DomainError("session-has-notary")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_LARGEST_MESSAGE)
         await socket.prepare(call.request)
-        seat = Seat(socket, person, role, call.language)
+        seat = Seat(socket, person, role, call.language, _index(call.query("after")))
         if held is not None:
             held.goodbye = 4408
             held.wake.set()
         self._seats.setdefault(sid, {})[role] = seat
+        seat.update()
         self._log.info("a screen is in", session=sid, role=role)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -153,6 +160,9 @@ class Hub:
         """Send what waits, newest snapshot last; ends when the seat is taken or the line is
         dead."""
         try:
+            if not await self._catch_up(sid, seat):
+                await seat.socket.close(code=1011)  # the page comes back and asks again
+                return
             while True:
                 await seat.wake.wait()
                 seat.wake.clear()
@@ -168,6 +178,18 @@ class Hub:
                     await asyncio.sleep(_PACE_S)  # at most ten snapshots a second
         except ConnectionError:
             return  # the reader ends by itself
+
+    async def _catch_up(self, sid: str, seat: Seat) -> bool:
+        """Send the receipts this screen missed; what is anchored meanwhile waits its turn."""
+        try:
+            missed = await self._line.receipts(sid, seat.after)
+        except Exception:  # noqa: BLE001 - the reader would wait for a writer that is gone
+            self._log.exception("no receipts", session=sid)
+            return False
+        for start in range(0, len(missed), _RECEIPTS):
+            part = missed[start : start + _RECEIPTS]
+            await _send(seat.socket, {"type": "receipts", "entries": part})
+        return True
 
     async def _snapshot(self, sid: str, seat: Seat) -> None:
         try:
@@ -242,6 +264,11 @@ async def refuse_socket(request: web.Request, problem: Mapping[str, Any]) -> web
     await _send(socket, {"type": "problem", "problem": problem})
     await socket.close(code=_CODES.get(problem["status"], 4400), message=b"refused")
     return socket
+
+
+def _index(text: str) -> int:
+    """The index a screen names; anything else is as good as none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else -1
 
 
 async def _send(socket: web.WebSocketResponse, message: Mapping[str, Any]) -> None:

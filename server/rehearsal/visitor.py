@@ -113,6 +113,8 @@ class SessionSocket:
                         self.view = said["session"]
                     case "anchored":
                         self.anchored.append(said)
+                    case "receipts":
+                        self.anchored.extend(said["entries"])
                     case "answer":
                         self._answers[said["id"]] = said["sdp"]
                     case "problem":

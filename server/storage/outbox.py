@@ -67,6 +67,15 @@ class Outbox:
         """Every event of a session, in order."""
         return await self._read(select(_E).where(_E.c.session_id == session_id).order_by(_E.c.seq))
 
+    async def anchored(self, session_id: str, *, after: int) -> tuple[WrittenEvent, ...]:
+        """The events of a session anchored at indexes beyond `after`, in the ledger's order."""
+        query = select(_E).where(
+            _E.c.session_id == session_id,
+            _E.c.anchored_at.is_not(None),
+            _E.c.anchor_index > after,
+        )
+        return await self._read(query.order_by(_E.c.anchor_index))
+
     async def event(self, event_id: str) -> WrittenEvent | None:
         """One event by its id."""
         found = await self._read(select(_E).where(_E.c.id == event_id))

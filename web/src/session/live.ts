@@ -1,4 +1,5 @@
 import { computed, onScopeDispose, ref, shallowRef, watch } from "vue";
+import { useI18n } from "vue-i18n";
 import { api } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Anchored, SessionView } from "../api/types";
@@ -26,7 +27,9 @@ export function useLive(session: string) {
   const trouble = ref<Trouble | null>(null);
   const muted = ref(false);
 
-  const socket = new SessionSocket(session);
+  // Receipts come in the ledger's order, the missed ones first: what this page has is whole up to here.
+  let kept = -1;
+  const socket = new SessionSocket(session, { after: () => kept });
   const answers = new Map<string, { resolve: (sdp: string) => void; reject: (reason: unknown) => void }>();
   let call: Call | null = null;
 
@@ -36,6 +39,7 @@ export function useLive(session: string) {
   });
   socket.on("state", ({ session: fresh }) => take(fresh));
   socket.on("anchored", (receipt) => keep(receipt));
+  socket.on("receipts", ({ entries }) => entries.forEach(keep));
   socket.on("answer", ({ id, sdp }) => {
     answers.get(id)?.resolve(sdp);
     answers.delete(id);
@@ -65,6 +69,7 @@ export function useLive(session: string) {
 
   function keep(receipt: Anchored) {
     if (receipt.index >= (newest.value?.index ?? -1)) newest.value = receipt;
+    kept = Math.max(kept, receipt.index);
     const { index, leaf_hash, kind, at } = receipt;
     void shelf.keepReceipt(session, { index, leaf_hash, kind, at });
   }
@@ -139,6 +144,7 @@ export function useLive(session: string) {
 
   socket.connect();
   watch(over, (now) => now && call?.close());
+  watch(useI18n().locale, () => socket.reopen());
   onScopeDispose(stop);
 
   return { view, line, newest, evicted, problem, other, own, callState, trouble, muted, over, socket, begin, mute, act, take, done, stop };

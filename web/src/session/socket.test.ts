@@ -56,6 +56,23 @@ describe("SessionSocket", () => {
     expect(heard).toEqual([7]);
   });
 
+  it("names the last receipt it has when it comes back, so that the missed ones are sent", () => {
+    let last = -1;
+    const line = new SessionSocket("s1", { open: (url) => new Line(url) as unknown as WebSocket, origin: "ws://office", now: () => Date.now(), after: () => last });
+    const heard: number[] = [];
+    line.on("receipts", ({ entries }) => heard.push(...entries.map((each) => each.index)));
+    line.connect();
+    expect(newest().url).toBe("ws://office/api/sessions/s1/socket");
+    newest().opens();
+    last = 7;
+    newest().breaks();
+    vi.advanceTimersByTime(500);
+    expect(newest().url).toBe("ws://office/api/sessions/s1/socket?after=7");
+    newest().opens();
+    newest().says({ type: "receipts", entries: [{ index: 8, leaf_hash: "ab", event: "e", kind: "segment", at: 1 }] });
+    expect(heard).toEqual([8]);
+  });
+
   it("comes back by itself, waiting longer each time", () => {
     const line = socket();
     line.connect();

@@ -16,18 +16,21 @@ export interface SocketParts {
   open: (url: string) => WebSocket;
   origin: string;
   now: () => number;
+  /** Index of the last receipt this page has; those anchored since are sent first. Below 0: none, send them all. */
+  after: () => number;
 }
 
 const browser = (): SocketParts => ({
   open: (url) => new WebSocket(url),
   origin: location.origin.replace(/^http/, "ws"),
   now: () => Date.now(),
+  after: () => -1,
 });
 
 /**
  * JSON messages over one WebSocket that comes back by itself (0.5 s, then doubling to 8 s).
  *
- * The server sends the whole state at every connect, so nothing needs replaying. A line that has been silent
+ * The server sends the whole state at every connect, and the receipts missed, so nothing needs replaying. A line that has been silent
  * for 16 s although pinged is taken for dead and replaced.
  */
 export class SessionSocket {
@@ -66,7 +69,9 @@ export class SessionSocket {
   connect(): void {
     if (this.state === "over" || this.socket) return;
     this.become("connecting");
-    const socket = this.parts.open(`${this.parts.origin}/api/sessions/${this.session}/socket`);
+    const after = this.parts.after();
+    const since = after < 0 ? "" : `?after=${after}`;
+    const socket = this.parts.open(`${this.parts.origin}/api/sessions/${this.session}/socket${since}`);
     this.socket = socket;
     socket.onopen = () => {
       this.tries = 0;
@@ -81,6 +86,17 @@ export class SessionSocket {
       if (FINAL.has(event.code)) this.become("over");
       else this.later();
     };
+  }
+
+  /** A new line in place of this one: what the server says comes in the language of the connection. */
+  reopen(): void {
+    if (this.state === "over") return;
+    if (this.retry) clearTimeout(this.retry);
+    const before = this.socket;
+    this.drop();
+    if (before) before.onmessage = null; // it is told that it was replaced, which is no eviction
+    this.connect();
+    before?.close(1000);
   }
 
   /** False when the line is down; the caller says again what still matters once it is open. */

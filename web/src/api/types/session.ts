@@ -161,6 +161,7 @@ export interface Anchored {
 export type ServerMessage =
   | { type: "state"; session: SessionView }
   | ({ type: "anchored" } & Anchored)
+  | { type: "receipts"; entries: Anchored[] }
   | { type: "answer"; id: string; sdp: string }
   | { type: "evicted" }
   | { type: "problem"; problem: ProblemBody }
