@@ -134,6 +134,13 @@ class Office:
         return self._issuing.certificate
 
     @property
+    def begins(self) -> int:
+        """From when on (ms UTC) everything this office signs with holds; a clock that stands before
+        it makes signatures nobody can verify."""
+        held = (self.root, self.issuing, *(each.certificate for each in self._officers.values()))
+        return max(milliseconds(certificate.not_valid_before_utc) for certificate in held)
+
+    @property
     def log_keys(self) -> LogKeys:
         """The keys that sign the ledger's checkpoints."""
         return self._log_keys

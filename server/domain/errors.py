@@ -92,6 +92,7 @@ CODES: Mapping[str, Sort] = MappingProxyType(
         "signing-too-early": Sort.CONFLICT,
         "signing-done": Sort.CONFLICT,
         "signature-invalid": Sort.INVALID,
+        "clock-behind": Sort.CONFLICT,
         "totp-wrong": Sort.FORBIDDEN,
         # approval and issue
         "draft-changed": Sort.CONFLICT,

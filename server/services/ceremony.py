@@ -48,6 +48,7 @@ class Ceremony:
     async def open(self, staff: Staff, case_id: str, *, language: str) -> Json:
         """Open the session of a waiting case; opening it again shows the one that is open."""
         require_role(staff, "notary")
+        self._closing.require_clock()
         note = await self._checkpoint()
         async with self._workplace.files.change(case_id) as change:
             live = change.session

@@ -9,7 +9,7 @@ from server.domain.certificate import Authorisation
 from server.domain.errors import DomainError
 from server.domain.participant import Staff
 from server.domain.session import Session
-from server.services.conduct import Conduct
+from server.services.conduct import Conduct, require_clock
 from signing import cades
 from signing.ca import Office
 
@@ -33,6 +33,7 @@ class Closing:
 
     async def close(self, staff: Staff, sid: str, *, totp: str) -> None:
         """Sign and close; refuses `step-incomplete` before the code is used up."""
+        self.require_clock()
         case, session = await self._workplace.own_session(staff, sid)
         pack = self._workplace.pack(case.matter)
         if session.manifest is None:
@@ -52,6 +53,10 @@ class Closing:
             change.case = handling.end_session(change.case, closed=True)
             change.emit(events)
         await self._start("seal", sid)
+
+    def require_clock(self) -> None:
+        """Refuse `clock-behind`: nothing signed now could be verified, so no session may begin."""
+        require_clock(self._workplace.clock(), begins=self._office.begins)
 
     async def _sign(self, session: Session, staff: Staff, *, at: int) -> dict[str, Any]:
         assert session.manifest is not None

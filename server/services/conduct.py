@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from server.domain.case import Case
@@ -108,6 +109,16 @@ def role_of(session: Session, person: Person) -> SessionRole:
     if person.id != session.applicant:
         raise DomainError("session-unknown")
     return "applicant"
+
+
+def require_clock(now: int, *, begins: int) -> None:
+    """Refuse `clock-behind` while this machine's clock stands before what it signs with began.
+
+    Somebody set it back: what is signed now would look like a forgery later.
+    """
+    if now < begins:
+        since = datetime.fromtimestamp(begins / 1000, UTC)
+        raise DomainError("clock-behind", since=f"{since:%Y-%m-%d %H:%M} UTC")
 
 
 ReadCheckpoint = Callable[[], Awaitable[str]]

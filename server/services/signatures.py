@@ -30,11 +30,12 @@ from server.domain.session import (
     mark,
     require_open,
 )
-from server.services.conduct import Conduct, role_of
+from server.services.conduct import Conduct, require_clock, role_of
 from server.services.documents import Documents
 from server.services.workplace import Content, Person
 from signing import cades, pades
 from signing.ca import Office
+from signing.certificates import milliseconds
 from signing.errors import SigningError
 from signing.seal import Strokes
 
@@ -61,6 +62,7 @@ class Signatures:
         """Certify the key made in the browser, for this session and these acts; newest counts."""
         case, session = await self._workplace.own_session(applicant, sid)
         require_open(session)
+        self._require_clock()
         if session.step < SIGNED_IN["document"]:
             raise DomainError("signing-too-early", step=session.step)
         try:
@@ -102,6 +104,7 @@ class Signatures:
         case, session = await self._workplace.own_session(applicant, sid)
         _require_signable(session, act)
         assert session.key is not None  # _require_signable has refused otherwise
+        self._require_clock(session.key)
         if act == "document":
             signing, attributes, covered, drawn = await self._prepare_document(session, strokes)
         else:
@@ -143,6 +146,7 @@ class Signatures:
         if signing.done_at is not None:
             return await self._conduct.view(applicant, sid, language=language)  # said twice
         _require_signable(session, signing.act)
+        self._require_clock(session.key)
         try:
             signature = base64.b64decode(signature_b64, validate=True)
             result = await self._assemble(case, session, signing, signature)
@@ -181,6 +185,14 @@ class Signatures:
             label = f"signing/{signing.id}"
         content = await self._workplace.get(case.id, signing.content, label=label)
         return Content(content, "application/json", f"{signing.act}.json")
+
+    def _require_clock(self, key: ApplicantKey | None = None) -> None:
+        """Refuse `clock-behind` before the office's certificates, or this key's, begin."""
+        begins = self._office.begins
+        if key is not None:
+            certificate = x509.load_der_x509_certificate(base64.b64decode(key.certificate))
+            begins = max(begins, milliseconds(certificate.not_valid_before_utc))
+        require_clock(self._workplace.clock(), begins=begins)
 
     async def signed(self, session: Session, act: str) -> bytes:
         """The signed result of an act: a PDF for the document, a CMS for record and manifest."""
