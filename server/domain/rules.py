@@ -25,13 +25,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the form."""
+    """One field of the form; `label` speaks to the applicant, `desk_label` to the office."""
 
     key: str
     kind: str
     section: str
     required: bool
     label: Words
+    desk_label: Words
     help: Words
     options: tuple[Option, ...] = ()
 
@@ -248,6 +249,7 @@ def _field(each: dict[str, Any]) -> Field:
         section=each["section"],
         required=each["required"],
         label=_words(each["label"]),
+        desk_label=_words(each.get("desk_label", each["label"])),
         help=_words(each["help"]),
         options=_options(each.get("options", ())),
     )

@@ -44,6 +44,7 @@ _NEXT: Mapping[CaseState, tuple[str, str | None]] = {
     S.ARCHIVED: ("done", "certificate"),
 }
 _DESK_NEXT = {
+    S.DRAFT: "wait-applicant",
     S.SUBMITTED: "precheck", S.PRECHECK: "accept", S.SUPPLEMENT: "wait-applicant",
     S.ACCEPTED: "wait-applicant", S.INFORMED: "wait-applicant", S.SCHEDULED: "wait-applicant",
     S.WAITING: "open", S.IN_SESSION: "continue", S.CLOSED: "wait-seal", S.SEALED: "draft",

@@ -33,6 +33,7 @@ def matter_view(pack: RulePack) -> Json:
                 "key": field.key,
                 "kind": field.kind,
                 "label": dict(field.label),
+                "desk_label": dict(field.desk_label),
                 "help": dict(field.help),
                 "required": field.required,
                 "options": _options(field.options),

@@ -28,6 +28,8 @@ export interface MatterField {
   key: string;
   kind: FieldKind;
   label: Bilingual;
+  /** The label as the office says it: the form speaks to the applicant, a file about the applicant. */
+  desk_label?: Bilingual | null;
   help?: Bilingual | null;
   required: boolean;
   options?: { value: string; label: Bilingual }[] | null;
