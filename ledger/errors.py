@@ -7,12 +7,15 @@
     ├── VerificationError something handed to us does not hold
     │   ├── NoteError     a signed note or a verifier key: malformed, unknown key, bad signature
     │   ├── ProofError    an inclusion, consistency or case proof
-    │   └── MirrorError   a mirror's files do not add up to its signed checkpoint
+    │   ├── MirrorError   a mirror's files do not add up to its signed checkpoint
+    │   └── WitnessError  a witness's answer is of no use; it may be asked again
+    ├── PolicyError       a witness policy that cannot be read, or can never be met
     ├── StoreError        the database could not record; nothing that was acknowledged is lost
     │   └── TakenError    a row is there already; the sequencer looks which
     ├── RecoveryError     the database cannot be opened as it is
     │   ├── DamageError   its parts contradict each other: run `farseal ledger fsck`
     │   ├── GuardError    it is older than the guard, or the guard is missing
+    │   ├── HistoryError  a witness has seen another history of this log
     │   └── LockedError   another process writes it
     ├── ClockError        the clock jumped ahead; appends wait for `Log.accept_clock`
     └── ClosedError       the log was closed
@@ -64,6 +67,14 @@ class MirrorError(VerificationError):
     """A mirror's files do not add up to its signed checkpoint."""
 
 
+class WitnessError(VerificationError):
+    """A witness's answer is of no use."""
+
+
+class PolicyError(LedgerError):
+    """A witness policy cannot be read, or can never be met."""
+
+
 class StoreError(LedgerError):
     """The database could not record; nothing that was acknowledged is lost."""
 
@@ -82,6 +93,10 @@ class DamageError(RecoveryError):
 
 class GuardError(RecoveryError):
     """The database is older than the guard, or the guard is missing."""
+
+
+class HistoryError(RecoveryError):
+    """A witness has seen a history of this log that the database does not have."""
 
 
 class LockedError(RecoveryError):

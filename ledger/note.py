@@ -26,8 +26,10 @@ from ledger.merkle import HASH_BYTES
 
 MAX_NOTE_BYTES = 256_000
 MAX_SIGNATURES = 64
+MAX_SIZE = 2**63 - 1
+"""No tree is larger, and no cosignature's time is later (C2SP tlog-cosignature)."""
 _DASH = "\u2014 "
-_NAME = re.compile(r"[^\s+\x00-\x1f]+")
+_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -50,7 +52,8 @@ def _key_id(name: str, algorithm: Algorithm, public: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + bytes([algorithm]) + public).digest()[:4]
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Bytes from padded standard base64, in its one spelling. Raises NoteError."""
     try:
         data = b64decode(text, validate=True)
     except (Base64Error, ValueError) as error:
@@ -58,6 +61,13 @@ def _from_base64(text: str) -> bytes:
     if b64encode(data).decode() != text:  # no second spelling of the same bytes
         raise NoteError("not base64 in its canonical form")
     return data
+
+
+def parse_size(text: str) -> int:
+    """A tree's size: ASCII decimal without leading zeros. Raises NoteError."""
+    if not _DECIMAL.fullmatch(text) or int(text) > MAX_SIZE:
+        raise NoteError(f"not a tree's size: {text[:30]!r}")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +83,15 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
     @classmethod
-    def parse(cls, text: str) -> Checkpoint:
-        """Read a note's text; we write no extension lines and accept none."""
+    def parse(cls, text: str, *, extensions: bool = False) -> Checkpoint:
+        """Read a note's text. We write no extension lines; a witness accepts those of others."""
         lines = text.split("\n")
-        if len(lines) != 4 or lines[3] or not lines[0] or not _DECIMAL.fullmatch(lines[1]):
+        if len(lines) < 4 or lines.pop() or not all(lines) or (len(lines) > 3 and not extensions):
             raise NoteError("the note is not a checkpoint of three lines")
-        root = _from_base64(lines[2])
+        size, root = parse_size(lines[1]), from_base64(lines[2])
         if len(root) != HASH_BYTES:
             raise NoteError("the checkpoint's root is not 32 bytes long")
-        return cls(lines[0], int(lines[1]), root)
+        return cls(lines[0], size, root)
 
     @classmethod
     def unverified(cls, note: str) -> Checkpoint:
@@ -102,7 +112,7 @@ class Verifier:
         """Read `<name>+<key id hex>+<base64 of type byte and key>`; raises NoteError."""
         name, _, rest = vkey.partition("+")
         key_id, _, encoded = rest.partition("+")
-        data = _from_base64(encoded)
+        data = from_base64(encoded)
         if not _NAME.fullmatch(name) or not data or data[0] not in set(Algorithm):
             raise NoteError(f"not a verifier key we know: {vkey[:60]!r}")
         verifier = cls(name, Algorithm(data[0]), data[1:])
@@ -136,13 +146,21 @@ class Verifier:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
             return None
         time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+        if time > MAX_SIZE:
+            raise NoteError(f"the cosignature by {self.name} has a time that cannot be")
         if self.algorithm is Algorithm.ED25519_COSIGNATURE:
-            message = f"cosignature/v1\ntime {time}\n{text}".encode()
+            message = timed_message(time, text)
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         else:
-            message = _cosigned_message(self.name, time, Checkpoint.parse(text))
+            checkpoint = Checkpoint.parse(text, extensions=True)
+            message = _cosigned_message(self.name, time, checkpoint)
             MLDSA44PublicKey.from_public_bytes(self.public).verify(signature, message)
         return time
+
+
+def timed_message(time: int, text: str) -> bytes:
+    """What an Ed25519 cosignature is over (C2SP tlog-cosignature)."""
+    return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
 def _cosigned_message(cosigner: str, time: int, checkpoint: Checkpoint) -> bytes:
@@ -176,8 +194,7 @@ class LogKeys:
     mldsa44: MLDSA44PrivateKey = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.origin) or len(self.origin.encode()) > 255:
-            raise NoteError(f"a log's origin is a name without spaces or plus: {self.origin!r}")
+        _require_name(self.origin)
 
     @classmethod
     def generate(cls, origin: str) -> LogKeys:
@@ -194,6 +211,58 @@ class LogKeys:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cosigner:
+    """The two private keys of a witness, under one name: an old program reads the first."""
+
+    name: str
+    ed25519: Ed25519PrivateKey = field(repr=False)
+    mldsa44: MLDSA44PrivateKey = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _require_name(self.name)
+
+    @classmethod
+    def generate(cls, name: str) -> Cosigner:
+        return cls(name, Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate())
+
+    @property
+    def verifiers(self) -> tuple[Verifier, Verifier]:
+        """The public halves: Ed25519, ML-DSA-44."""
+        ed25519 = self.ed25519.public_key().public_bytes_raw()
+        mldsa44 = self.mldsa44.public_key().public_bytes_raw()
+        return (
+            Verifier(self.name, Algorithm.ED25519_COSIGNATURE, ed25519),
+            Verifier(self.name, Algorithm.MLDSA44_COSIGNATURE, mldsa44),
+        )
+
+    def cosign(self, text: str, *, at: int) -> str:
+        """Both lines over a checkpoint's text; `at` is ms since epoch, at least 1000."""
+        time = at // 1000
+        if not 0 < time <= MAX_SIZE:  # a time of 0 would say nothing (C2SP tlog-witness)
+            raise NoteError("the clock is not set, so nothing is cosigned")
+        checkpoint = Checkpoint.parse(text, extensions=True)
+        message = _cosigned_message(self.name, time, checkpoint)
+        signatures = (
+            self.ed25519.sign(timed_message(time, text)),
+            self.mldsa44.sign(message),
+        )
+        return "".join(
+            write_line(verifier, time.to_bytes(8, "big") + signature)
+            for verifier, signature in zip(self.verifiers, signatures, strict=True)
+        )
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or len(name.encode()) > 255:
+        raise NoteError(f"the name of a key has no spaces, no plus and 255 bytes: {name[:80]!r}")
+
+
+def write_line(verifier: Verifier, signature: bytes) -> str:
+    """A signature line of a note, with its newline."""
+    return f"{_DASH}{verifier.name} {b64encode(verifier.key_id + signature).decode()}\n"
+
+
 def sign_checkpoint(keys: LogKeys, *, size: int, root: bytes, at: int) -> str:
     """A checkpoint note with both lines of the log; `at` is ms since epoch.
 
@@ -206,10 +275,7 @@ def sign_checkpoint(keys: LogKeys, *, size: int, root: bytes, at: int) -> str:
         time.to_bytes(8, "big")
         + keys.mldsa44.sign(_cosigned_message(keys.origin, time, checkpoint)),
     )
-    lines = (
-        f"{_DASH}{verifier.name} {b64encode(verifier.key_id + signature).decode()}\n"
-        for verifier, signature in zip(keys.verifiers, signatures, strict=True)
-    )
+    lines = map(write_line, keys.verifiers, signatures)
     return f"{checkpoint.text}\n{''.join(lines)}"
 
 
@@ -219,6 +285,11 @@ class Signature:
 
     verifier: Verifier
     time: int | None
+    data: bytes = field(repr=False)
+
+    @property
+    def line(self) -> str:
+        return write_line(self.verifier, self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,19 +305,20 @@ def open_note(note: str, verifiers: Sequence[Verifier]) -> Note:
 
     Raises NoteError when the note is malformed, one known key's line fails, or none is there.
     """
-    text, lines = _split_note(note)
+    text, lines = split_note(note)
     known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
     found: list[Signature] = []
     for name, key_id, signature in lines:
         verifier = known.get((name, key_id))
         if verifier is not None:
-            found.append(Signature(verifier, verifier.verify(text, signature)))
+            found.append(Signature(verifier, verifier.verify(text, signature), signature))
     if not found:
         raise NoteError("no known key has signed the note")
     return Note(text, tuple(found))
 
 
-def _split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """Text and signature lines (name, key id, signature), unverified. Raises NoteError."""
     if len(note) > MAX_NOTE_BYTES:
         raise NoteError("the note is too long")
     if any(ord(char) < 0x20 and char != "\n" for char in note):
@@ -262,7 +334,7 @@ def _split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
 
 def _split_line(line: str) -> tuple[str, bytes, bytes]:
     dash, (name, _, encoded) = line[:2], line[2:].partition(" ")
-    data = _from_base64(encoded)
+    data = from_base64(encoded)
     if dash != _DASH or not _NAME.fullmatch(name) or len(data) < 5:
         raise NoteError(f"not a signature line: {line[:60]!r}")
     return name, data[:4], data[4:]

@@ -11,6 +11,7 @@ COMMANDS = {
     "serve": ("server.cli.serve", "Start the office: pages, API, live sessions, ledger."),
     "verify": ("server.cli.verify", "Check a certificate or an evidence bundle, offline."),
     "ledger": ("server.cli.ledger", "Look after the ledger: fsck."),
+    "witness": ("server.cli.witness", "Watch other offices' ledgers and cosign their growth."),
     "rehearse": ("server.cli.rehearse", "Play one whole case and leave what it makes in a folder."),
 }
 
