@@ -19,6 +19,7 @@ from server.documents import (
     serif,
 )
 from server.domain.errors import DomainError
+from server.domain.fields import glyph_missing
 from server.services.assemble import Drawing
 from signing.seal import office_seal_svg
 
@@ -42,7 +43,7 @@ def _document(facts: Mapping[str, Any], *, language: Any, specimen: bool) -> byt
     try:
         return render_document(facts, language=language, specimen=specimen)
     except GlyphsMissingError as error:
-        raise DomainError("glyph-missing", glyphs="".join(error.characters)) from error
+        raise glyph_missing(error.characters) from error
     except FactsError as error:
         raise DomainError("document-missing") from error
 

@@ -5,7 +5,7 @@ error seen only later); only `submit` insists.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -47,6 +47,13 @@ def clean(field: Field, value: object) -> FormValue:
     return text.upper() if field.kind == "id_number" else text
 
 
+def glyph_missing(characters: Sequence[str]) -> DomainError:
+    """The refusal of characters no font has, each by itself and by its code point: what cannot be
+    printed may not be shown on a screen either."""
+    named = [f"{each} (U+{ord(each):04X})" for each in characters]
+    return DomainError("glyph-missing", glyphs="".join(characters), named=named)
+
+
 def problems(
     pack: RulePack, form: Mapping[str, FormValue], *, day: date, missing_glyphs: MissingGlyphs
 ) -> dict[str, Problem]:
@@ -59,7 +66,7 @@ def problems(
         try:
             _check(field, value, form=form, day=day)
             if isinstance(value, str) and (missing := missing_glyphs(value)):
-                raise DomainError("glyph-missing", glyphs="".join(missing))
+                raise glyph_missing(missing)
         except DomainError as error:
             found[field.key] = Problem(error.code, error.params)
     return found

@@ -85,7 +85,7 @@ def test_a_missing_glyph_names_the_character_and_the_field():
     case = fill(filled(Acts()), "applicant_name", "王𠮷")
     error = refusal(hand_in, case, glyphs=lambda text: ("𠮷",) if "𠮷" in text else ())
     assert (error.code, error.field) == ("glyph-missing", "applicant_name")
-    assert error.params["glyphs"] == "𠮷"
+    assert error.params == {"glyphs": "𠮷", "named": ["𠮷 (U+20BB7)"]}
     assert case.form["applicant_name"] == "王𠮷"
 
 

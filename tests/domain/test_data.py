@@ -128,3 +128,13 @@ def test_an_age_is_of_completed_years():
 def test_a_consent_names_the_words_it_was_given_to():
     rule = PACK.consents[0]
     assert rule.text_sha256("en") == hashlib.sha256(rule.text["en"].encode()).hexdigest()
+
+
+def test_the_consent_to_comparison_says_what_is_measured_of_everybody():
+    """The watcher counts faces and looks at the picture's quality also for who refuses."""
+    (rule,) = [each for each in PACK.consents if each.id == "biometrics"]
+    assert not rule.required
+    assert "无论您是否同意" in rule.text["zh-CN"]
+    assert "几张脸" in rule.text["zh-CN"]
+    assert "Whether you agree or not" in rule.text["en"]
+    assert "counts the faces" in rule.text["en"]

@@ -217,7 +217,9 @@ async def test_a_character_the_typeface_lacks_is_named(office: Office) -> None:
         told = await ana.put(path, {"value": "张\U00030edd"})
         problem = told["problems"]["applicant_name"]
         assert problem["code"] == "glyph-missing"
-        assert "\U00030edd" in problem["title"]
+        assert "\U00030edd (U+30EDD)" in problem["title"]
+        assert "saved" in problem["kept"]
+        assert "tell the office" in problem["next"]
         assert told["form"]["applicant_name"] == "张\U00030edd"
 
 

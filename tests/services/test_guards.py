@@ -162,7 +162,10 @@ async def test_a_wrong_check_digit_is_kept_and_told_by_its_field(tmp_path):
         assert told["form"]["document_number"] == wrong
         assert told["problems"]["document_number"]["code"] == "id-number-check-digit"
         told = await intake.fill(WANG, case, field="applicant_name", value="王𠮷")
-        assert told["problems"]["applicant_name"]["params"] == {"glyphs": "𠮷"}
+        assert told["problems"]["applicant_name"]["params"] == {
+            "glyphs": "𠮷",
+            "named": ["𠮷 (U+20BB7)"],
+        }
         await refused(intake.create(WANG, matter="nothing", language="en"), "matter-unknown")
 
 
