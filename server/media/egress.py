@@ -6,6 +6,7 @@ so that a publisher who reconnects, or another one put into the slot, continues 
 """
 
 import struct
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from .rtp import HEADER, PADDING, begins_keyframe
 HISTORY = 1024  # packets kept for retransmission
 NTP_UNIT = 1 << 32
 REPORTS_KEPT = 8
+EARLY = 256  # packets held while a key frame's first one may still come: a second and more
 
 
 class MediaLine(Protocol):
@@ -51,6 +53,7 @@ class Egress:
         self._shift: int | None = None  # out number = in number + shift
         self._ts_shift = 0
         self._history: list[bytes | None] = [None] * HISTORY
+        self._early: deque[tuple[bytes, int, int, int, int]] = deque(maxlen=EARLY)
         self._reports: dict[int, float] = {}  # middle NTP bits of a report -> when it was sent
 
     def negotiated(
@@ -72,6 +75,7 @@ class Egress:
             self.source.caps.pop(self.ssrc, None)
         self.source = source
         self._shift = None
+        self._early.clear()
         if source is not None:
             source.sinks.append(self.forward)
             source.request_keyframe(now)
@@ -85,7 +89,9 @@ class Egress:
         shift = self._shift
         if shift is None:
             if self.kind == "video" and not begins_keyframe(data, head):
-                return  # nothing a viewer could decode yet
+                # Nothing a viewer could decode, unless what it belongs to comes late.
+                self._early.append((data, head, number, ts, marker))
+                return
             # Go on where the previous source stopped: the viewer sees one stream.
             pause = 0.0 if self._sent_at is None else now - self._sent_at
             self._shift = shift = self._seq + 1 - number
@@ -125,6 +131,14 @@ class Egress:
         self.packets += 1
         self.octets += len(data) - head
         self.line.send_media(out)
+        if self._early:
+            later = sorted(
+                (held for held in self._early if held[2] + shift > self._seq),
+                key=lambda held: held[2],
+            )
+            self._early.clear()
+            for held in later:
+                self.forward(*held, now)
 
     def retransmit(self, seq: int) -> None:
         """Sends one packet again; unknown or too old numbers are ignored."""

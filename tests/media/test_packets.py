@@ -287,6 +287,20 @@ def test_a_slot_is_one_stream_through_wraps_and_another_source(
     assert again[20:22] == struct.pack("!H", parsed[-5][2])
 
 
+def test_a_key_frame_whose_first_packet_comes_late_is_shown_whole() -> None:
+    """As when DTLS is just up, or when the first packet had to be asked for again."""
+    line = Line()
+    slot = Egress("video", line, lambda bits: 1)
+    slot.negotiated(payload_type=100, rtx_payload_type=101, abs_send_time_id=0, cname="c")
+    track = ingress(Line())
+    slot.attach(track, 0.0)
+    sent = [INTER, VP8_START + KEY, b"\0b", b"\0c", b"\0d"]
+    for seq in (0, 2, 3, 1, 4):
+        track.on_rtp(packet(seq, min(seq, 1) * 3000, sent[seq]), 12, 1.0)
+    assert [data[12:] for data in line.media] == sent[1:]
+    assert [rtp.HEADER.unpack_from(data)[2] for data in line.media] == [2, 3, 4, 5]
+
+
 def test_a_slots_report_is_the_publishers_clock_moved() -> None:
     line = Line()
     slot = Egress("video", line, lambda bits: 12345 & (1 << bits) - 1)
