@@ -187,6 +187,8 @@ class Witnesses:
             if said.size > checkpoint.size:
                 claim = f"it has cosigned {said.size} entries, and there are {checkpoint.size}"
                 raise await self._weigh(peer, claim, checkpoint, tree)
+            if said.size < peer.cosigned:  # what it has forgotten it could contradict
+                raise WitnessError(f"it has forgotten what it cosigned, and stands at {said.size}")
             if said.size == peer.size:
                 raise WitnessError(f"it refuses the size it stands at, {said.size}")
             peer.size = said.size

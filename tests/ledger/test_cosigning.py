@@ -133,6 +133,15 @@ async def test_sizes_that_rise_and_rise_end(asking: Asking) -> None:
     assert next(told) == 5
 
 
+async def test_a_witness_that_has_lost_its_memory_does_not_count(asking: Asking) -> None:
+    await asking.round(7)
+    asking.neighbours[0].memory.rows.clear()
+    for size in (9, 11):
+        asking.witnesses.peers[0].retry_at = 0
+        assert await asking.round(size) == ALL - {"w0.example"}
+        assert "forgotten" in str(asking.witnesses.peers[0].trouble)
+
+
 async def test_the_wait_doubles_and_ends(asking: Asking) -> None:
     asking.neighbours[0].instead = gone
     peer, waits = asking.witnesses.peers[0], []
