@@ -35,11 +35,11 @@ def analysis(
     """Return the one value; `keyframe(sid, role)` is the studio's."""
     log = logger("analysis")
 
-    async def read_document(image: bytes, side: str) -> DocumentReading:
-        return await analyst.read_document(image, _SIDES[side])
+    async def read_document(image: bytes, side: str, at: int) -> DocumentReading:
+        return await analyst.read_document(image, _SIDES[side], at=at)
 
-    async def compare(portrait: bytes, frames: Sequence[bytes]) -> Finding:
-        return await analyst.compare(portrait, frames)
+    async def compare(portrait: bytes, frames: Sequence[bytes], at: int) -> Finding:
+        return await analyst.compare(portrait, frames, at=at)
 
     async def snapshot(sid: str, role: str) -> Snapshot | None:
         for _ in range(_TRIES):  # a decoder that died or was late has been replaced by then
@@ -70,7 +70,7 @@ def analysis(
         compare=compare,
         snapshot=snapshot,
         ask_registry=ask_registry,
-        say=lambda finding, language: render(finding.text_key, finding.detail, language=language),
+        say=lambda text_key, detail, language: render(text_key, detail, language=language),
     )
 
 

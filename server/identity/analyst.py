@@ -123,15 +123,17 @@ class Analyst:
         kind: str,
         deadline_s: float,
     ) -> Any:
+        taken = job.get("at")  # what is said of a picture is said of its time, not of the answer's
+        at = taken if isinstance(taken, int) else self._clock()
         try:
             return await worker.ask({"do": name, **job}, deadline_s=deadline_s)
         except Late:
-            return unavailable(kind, at=self._clock(), text_key="unavailable.late")
+            return unavailable(kind, at=at, text_key="unavailable.late")
         except Crowded:
-            return unavailable(kind, at=self._clock(), text_key="unavailable.busy")
+            return unavailable(kind, at=at, text_key="unavailable.busy")
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             _LOG.warning("image worker: %s failed: %r", name, error)
-            return unavailable(kind, at=self._clock())
+            return unavailable(kind, at=at)
 
 
 def unavailable(kind: str, *, at: int, text_key: str = "unavailable.failed") -> Finding:

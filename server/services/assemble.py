@@ -129,7 +129,9 @@ def assemble(
     sealed = SealedEntries(database)
     intake = Intake(workplace, missing_glyphs=glyphs)
     reception = Reception(workplace, intake, missing_glyphs=glyphs)
-    conduct = Conduct(workplace, spell=spell, presence=presence, fingerprint=fingerprint)
+    conduct = Conduct(
+        workplace, spell=spell, presence=presence, say=analysis.say, fingerprint=fingerprint
+    )
     documents = Documents(workplace, render=drawing.document, draw_pages=drawing.pages)
     signatures = Signatures(conduct, documents, office=office)
     closing = Closing(conduct, office=office, confirm_totp=confirm_totp, start=start)

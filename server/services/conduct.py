@@ -11,7 +11,7 @@ from server.domain.handling import require_handler
 from server.domain.participant import Applicant, SessionRole, Staff
 from server.domain.rules import RulePack
 from server.domain.session import Session
-from server.services.session_view import Presence, SessionFacts, session_view
+from server.services.session_view import Presence, Say, SessionFacts, session_view
 from server.services.workplace import Person, Workplace
 from server.storage.cases import Change
 
@@ -31,11 +31,13 @@ class Conduct:
         *,
         spell: SpellWords,
         presence: Presence,
+        say: Say,
         fingerprint: Fingerprint | None = None,
     ) -> None:
         self.workplace = workplace
         self.spell = spell
         self._presence = presence
+        self._say = say
         self._fingerprint = fingerprint
         self.failures: dict[str, str] = {}
 
@@ -90,6 +92,7 @@ class Conduct:
             presence=self._presence(session_id),
             failed=self.failures.get(session_id),
             fingerprint=self._words(anchors.leaf_hash, language),
+            say=self._say,
             now=workplace.clock(),
         )
         return session_view(facts, role=role, language=language)

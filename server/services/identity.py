@@ -14,6 +14,7 @@ from server.domain.errors import DomainError
 from server.domain.participant import Applicant, Staff
 from server.domain.session import LIVE, happened, mark, needed_now
 from server.services.conduct import Conduct
+from server.services.session_view import Say
 from server.services.workplace import Content
 from server.storage.cases import Change
 from server.storage.findings import FindingRow
@@ -72,16 +73,17 @@ class Snapshot:
 class Analysis:
     """What the identity and media rooms can do for a session.
 
-    `snapshot(session id, role)`: `None` when no key frame is at hand. `ask_registry(query id, name,
-    number, portrait)`: plain values of the answer, `None` when there is none. `say(finding,
-    language)`: its sentence.
+    `read_document(picture, side, at)` and `compare(portrait, frames, at)`: `at` is when the picture
+    was taken, ms UTC, and what the findings say. `snapshot(session id, role)`: `None` when no key
+    frame is at hand. `ask_registry(query id, name, number, portrait)`: plain values of the answer,
+    `None` when there is none. `say(text key, detail, language)`: a finding's sentence.
     """
 
-    read_document: Callable[[bytes, str], Awaitable[Reading]]
-    compare: Callable[[bytes, Sequence[bytes]], Awaitable[Finding]]
+    read_document: Callable[[bytes, str, int], Awaitable[Reading]]
+    compare: Callable[[bytes, Sequence[bytes], int], Awaitable[Finding]]
     snapshot: Callable[[str, str], Awaitable[Snapshot | None]]
     ask_registry: Callable[[str, str, str, bytes], Awaitable[Mapping[str, Any] | None]]
-    say: Callable[[Finding, str], str]
+    say: Say
 
 
 class IdentityDesk:
@@ -96,7 +98,8 @@ class IdentityDesk:
         self, applicant: Applicant, sid: str, *, side: str, image: bytes, language: str
     ) -> Json:
         """A side of the document uploaded by the applicant (front, back, main)."""
-        await self._read(applicant, sid, side=side, picture=image, frame=image)
+        sent = Snapshot(at=self._workplace.clock(), picture=image, frame=image)
+        await self._read(applicant, sid, side=side, taken=sent)
         return await self._conduct.view(applicant, sid, language=language)
 
     async def capture(self, staff: Staff, sid: str, *, what: str, language: str) -> Json:
@@ -108,9 +111,7 @@ class IdentityDesk:
         if what == "face":
             await self._compare(staff, sid, snapshot)
         elif what in _CAPTURES:
-            await self._read(
-                staff, sid, side=_CAPTURES[what], picture=snapshot.picture, frame=snapshot.frame
-            )
+            await self._read(staff, sid, side=_CAPTURES[what], taken=snapshot)
         else:
             raise DomainError("evidence-unknown", key=what)
         return await self._conduct.view(staff, sid, language=language)
@@ -174,7 +175,7 @@ class IdentityDesk:
     # -- inside ----------------------------------------------------------------------------------
 
     async def _read(
-        self, person: Applicant | Staff, sid: str, *, side: str, picture: bytes, frame: bytes
+        self, person: Applicant | Staff, sid: str, *, side: str, taken: Snapshot
     ) -> None:
         if side not in _SIDES:
             raise DomainError("evidence-unknown", key=side)
@@ -184,13 +185,13 @@ class IdentityDesk:
         if key not in {each.key for each in needed_now(session, pack)}:
             raise DomainError("step-not-current", key=key, step=session.step)
         reading = await self._analysis.read_document(
-            picture, "passport" if side == "main" else side
+            taken.picture, "passport" if side == "main" else side, taken.at
         )
-        found = {"picture": picture}
+        found = {"picture": taken.picture}
         found |= {"crop": reading.crop} if reading.crop else {}
         found |= {"portrait": reading.portrait} if reading.portrait else {}
         kept = await self._keep(case.id, found)
-        kept_frame = await self._workplace.put(case.id, frame, label=f"frame/{sid}/{key}")
+        kept_frame = await self._workplace.put(case.id, taken.frame, label=f"frame/{sid}/{key}")
         hints = [(each, await self._keep(case.id, each.evidence)) for each in reading.findings]
         unavailable = not reading.fields or reading.kind == "unknown"
         fields = {name: _field(field) for name, field in reading.fields.items()}
@@ -204,7 +205,7 @@ class IdentityDesk:
                 "crop": kept.get("crop", kept["picture"]).id,
                 "portrait": kept["portrait"].id if "portrait" in kept else None,
             }
-            await self._add(change, "reading", body, at=act.at)
+            await self._add(change, "reading", body, at=taken.at)
             await self._add_pictures(change, kept.values())
             items = {"frame": kept_frame.sha256}
             items |= {name: each.body["sha256"] for name, each in kept.items()}
@@ -214,7 +215,7 @@ class IdentityDesk:
                 pack=pack,
                 key=key,
                 unavailable=unavailable,
-                facts={"kind": reading.kind, "fields": fields},
+                facts={"kind": reading.kind, "fields": fields, "taken_at": taken.at},
                 items=items,
             )
             change.emit(events)
@@ -229,7 +230,7 @@ class IdentityDesk:
         portrait = await self._portrait(sid)
         finding = None
         if portrait is not None and consented(case, "biometrics"):
-            finding = await self._analysis.compare(portrait, [snapshot.picture])
+            finding = await self._analysis.compare(portrait, [snapshot.picture], snapshot.at)
         kept = await self._keep(case.id, {"face": snapshot.picture})
         evidence = await self._keep(case.id, finding.evidence) if finding else {}
         frame = await self._workplace.put(case.id, snapshot.frame, label=f"frame/{sid}/face")
@@ -244,7 +245,7 @@ class IdentityDesk:
                 "unavailable": unavailable,
                 "picture": kept["face"].id,
             }
-            await self._add(change, "comparison", body, at=act.at)
+            await self._add(change, "comparison", body, at=snapshot.at)
             await self._add_pictures(change, [*kept.values(), *evidence.values()])
             change.session, events = mark(
                 change.held,
@@ -252,7 +253,7 @@ class IdentityDesk:
                 pack=pack,
                 key="face_comparison",
                 unavailable=unavailable,
-                facts={"score": _number(score), "band": band},
+                facts={"score": _number(score), "band": band, "taken_at": snapshot.at},
                 items={"frame": frame.sha256, "face": kept["face"].body["sha256"]},
             )
             change.emit(events)
@@ -297,7 +298,7 @@ class IdentityDesk:
             "kind": finding.kind,
             "level": finding.level,
             "text_key": finding.text_key,
-            "text": self._analysis.say(finding, change.held.language),
+            "detail": dict(finding.detail),
             "score": finding.score,
             "threshold": finding.threshold,
             "picture": first.id if first else None,

@@ -14,6 +14,8 @@ from server.storage.outbox import AnchorState
 Json = dict[str, Any]
 Presence = Callable[[str], Mapping[str, Mapping[str, Any]]]
 """Session id -> role -> {connected, take, quality}: what the live room knows now."""
+Say = Callable[[str, Mapping[str, Any], str], str]
+"""(text key, detail, language) -> a finding's sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class SessionFacts:
     presence: Mapping[str, Mapping[str, Any]]
     failed: str | None
     fingerprint: tuple[str, ...]
+    say: Say
     now: int
 
 
@@ -76,7 +79,7 @@ def session_view(facts: SessionFacts, *, role: SessionRole, language: str) -> Js
         else None,
         "document": _document(session),
         "signing": _signing(session),
-        "identity": _identity(facts) if role == "notary" else None,
+        "identity": _identity(facts, language) if role == "notary" else None,
         "flagged": bool(session.flags) if role == "notary" else None,
         "grace_ends_at": session.grace_ends_at,
         "replaced_by": session.replaced_by,
@@ -174,7 +177,14 @@ def _signing(session: Session) -> Json | None:
     return {"act": waiting.act, "id": waiting.id, "content_sha256": waiting.content_sha256}
 
 
-def _identity(facts: SessionFacts) -> Json:
+def _sentence(say: Say, hint: Json, language: str) -> str:
+    """A hint in the reader's language; one kept before its numbers were has only its sentence."""
+    if "detail" not in hint:
+        return str(hint["text"])
+    return say(hint["text_key"], hint["detail"], language)
+
+
+def _identity(facts: SessionFacts, language: str) -> Json:
     session = facts.session
     pictures = f"/api/sessions/{session.id}/pictures/"
 
@@ -210,7 +220,7 @@ def _identity(facts: SessionFacts) -> Json:
                     "id": row.id,
                     "kind": body["kind"],
                     "level": body["level"],
-                    "text": body["text"],
+                    "text": _sentence(facts.say, body, language),
                     "text_key": body["text_key"],
                     "at": row.at,
                     "offset_ms": row.at - session.opened_at,

@@ -94,6 +94,15 @@ async def test_a_late_answer_is_unavailable_and_the_next_one_is_not() -> None:
         await worker.stop()
 
 
+async def test_what_could_not_be_looked_at_is_told_of_the_pictures_own_time() -> None:
+    analyst = Analyst(clock=lambda: AT)
+    await analyst.close()
+    finding = await analyst.compare(FRAME, [FRAME], at=AT - 700)
+    assert (finding.level, finding.at) == ("unavailable", AT - 700)
+    (hint,) = await analyst.watch(FRAME, memory=Watch(), at=AT - 300)
+    assert (hint.level, hint.at) == ("unavailable", AT - 300)
+
+
 async def test_the_oldest_waiting_frame_gives_way_to_the_newest() -> None:
     worker = ImageProcess(None, waiting=1)
     try:

@@ -19,6 +19,7 @@ from server.domain.errors import DomainError
 from server.domain.evidence import Segment
 from server.domain.rules import load_packs
 from server.identity.findings import DocumentReading, Field, Finding
+from server.identity.texts import render
 from server.identity.words import fingerprint_words, opening_words
 from server.jobs import Jobs
 from server.journal import Journal
@@ -67,11 +68,15 @@ class Eyes:
     )
     score: float | None = 0.61
     snapshot: bytes | None = PICTURE
+    frame_at: int = 1
+    findings: tuple[Finding, ...] = ()
+    taken: list[int] = field(default_factory=list)
     answer: Mapping[str, Any] | None = field(
         default_factory=lambda: {"answer_id": "a1", "verdict": "match", "simulated": True}
     )
 
-    async def read_document(self, image: bytes, side: str) -> DocumentReading:
+    async def read_document(self, image: bytes, side: str, at: int) -> DocumentReading:
+        self.taken.append(at)
         return DocumentReading(
             kind="resident_id" if self.fields else "unknown",
             side="front",
@@ -79,18 +84,18 @@ class Eyes:
             portrait=PICTURE if self.fields else None,
             crop=image,
             quality=None,
-            findings=(),
+            findings=tuple(replace(each, at=at) for each in self.findings),
         )
 
-    async def compare(self, portrait: bytes, frames: Sequence[bytes]) -> Finding:
+    async def compare(self, portrait: bytes, frames: Sequence[bytes], at: int) -> Finding:
         level = "info" if self.score is not None else "unavailable"
         detail = {"band": "similar"}
         return Finding(
-            kind="face", level=level, text_key="t", at=1, score=self.score, detail=detail
+            kind="face", level=level, text_key="t", at=at, score=self.score, detail=detail
         )
 
     async def take(self, sid: str, role: str) -> Snapshot | None:
-        return Snapshot(1, self.snapshot, b"a key frame") if self.snapshot else None
+        return Snapshot(self.frame_at, self.snapshot, b"a key frame") if self.snapshot else None
 
     async def ask(
         self, query: str, name: str, number: str, portrait: bytes
@@ -103,7 +108,7 @@ class Eyes:
             compare=self.compare,
             snapshot=self.take,
             ask_registry=self.ask,
-            say=lambda finding, language: finding.text_key,
+            say=lambda text_key, detail, language: render(text_key, detail, language=language),
         )
 
 

@@ -210,9 +210,9 @@ async def test_who_refuses_biometrics_is_compared_by_eye_and_their_face_goes_now
     stage, identity = waiting.stage, waiting.stage.services.identity
     compared, sent = [], []
 
-    async def compare(portrait, frames):
+    async def compare(portrait, frames, at):
         compared.append(portrait)
-        return await stage.eyes.compare(portrait, frames)
+        return await stage.eyes.compare(portrait, frames, at)
 
     async def ask(query, name, number, portrait):
         sent.append(portrait)
@@ -245,7 +245,7 @@ async def test_who_refuses_biometrics_is_compared_by_eye_and_their_face_goes_now
 async def test_a_hint_after_the_end_is_refused(waiting):
     await waiting.open()
     await waiting.stage.services.ceremony.abort(LIN, waiting.sid, reason="x", language="en")
-    late = await waiting.stage.eyes.compare(b"", [])
+    late = await waiting.stage.eyes.compare(b"", [], 1)
     await refused(waiting.stage.services.identity.finding(waiting.sid, late), "session-state")
 
 
