@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring
 from typing import Any
@@ -53,11 +54,13 @@ def _write(value: object, depth: int) -> str:
         if -MAX_INTEGER <= value <= MAX_INTEGER:
             return str(value)
         raise EntryError(f"the integer {value} is beyond 2**53 - 1; write it as a text")
+    if type(value) is dict and depth < MAX_DEPTH:
+        return _write_object(value, depth + 1)
     if value is None or value is True or value is False:
         return _LITERALS[value]
     if depth == MAX_DEPTH:
         raise EntryError(f"the value is nested deeper than {MAX_DEPTH}")
-    if type(value) is dict or isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         return _write_object(value, depth + 1)
     if isinstance(value, list | tuple):
         return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
@@ -73,13 +76,19 @@ def _write_object(value: Mapping[str, object], depth: int) -> str:
     except TypeError as error:
         raise EntryError("the keys of an object are not all strings") from error
     for key in keys:
-        if type(key) is not str or not key.isascii():
-            raise EntryError(f"the key {key!r} is not an ASCII string")
         item = value[key]
         # Most values are texts, and every append comes through here.
         text = encode_basestring(item) if type(item) is str else _write(item, depth)
-        parts.append(f"{encode_basestring(key)}:{text}")
+        parts.append(_write_key(key) + text)
     return "{" + ",".join(parts) + "}"
+
+
+@lru_cache(maxsize=1024)
+def _write_key(key: str) -> str:
+    """Entries have few different keys, so they are checked and written once."""
+    if type(key) is not str or not key.isascii():
+        raise EntryError(f"the key {key!r} is not an ASCII string")
+    return encode_basestring(key) + ":"
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -115,7 +124,8 @@ class Submission:
     """One fact to be recorded; `event` makes recording it idempotent.
 
     client: the writer's name, e.g. "journal"; it keeps two writers' event ids apart.
-    event, case: 32 lowercase hex (128 random bits).
+    event, case: 32 lowercase hex (128 random bits). An event's id may begin with the time, as
+    UUIDv7 does: a large ledger then takes it at a third of the cost.
     body: what the leaf says. It is public for ever: ids and commitments, no personal data.
     """
 
@@ -132,8 +142,11 @@ class Submission:
 
     @property
     def key(self) -> bytes:
-        """What makes a repeated submission the same one: 128 bits of a SHA-256."""
-        return sha256(f"{self.client}\0{self.event}".encode()).digest()[:16]
+        """What makes a repeated submission the same one: its event's 16 bytes, then its client.
+
+        It sorts as the event does: ids that begin with the time go to the end of the index.
+        """
+        return bytes.fromhex(self.event) + self.client.encode()
 
 
 @dataclass(frozen=True, slots=True)

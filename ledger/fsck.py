@@ -141,6 +141,7 @@ class _Check:
             (leaf.time >= self.time, "is earlier than the entry before it"),
             (leaf.case_seq == seq + 1, f"is number {leaf.case_seq} of its case, after {seq}"),
             (leaf.case_prev.encode() == case_prev, "does not follow its case's entry before it"),
+            (row.event_key.hex().startswith(leaf.event), "is not filed under its event"),
             (row.case_before == before, f"points to {row.case_before} as its case's entry before"),
         ):
             if not holds:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ledger.clock import monotonic_ms
 from ledger.entry import Receipt, Submission
@@ -24,7 +25,7 @@ from ledger.errors import ClosedError, LedgerError, NotFoundError
 from ledger.guard import Guard
 from ledger.note import LogKeys
 from ledger.read import LogReader
-from ledger.sequencer import Draft, Outcome, Sequencer
+from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
 from ledger.store import TIMESTAMP, SqliteStore
 
 MAX_BATCH = 512
@@ -35,6 +36,7 @@ RETRY_S = (0.1, 10.0)
 
 _log = logging.getLogger("ledger")
 _T = TypeVar("_T")
+_Futures = list["asyncio.Future[Receipt]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,11 @@ class Log:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._loop = asyncio.get_running_loop()
-        self._drafts: list[Draft] = []
-        self._waiting: list[asyncio.Future[Receipt]] = []
-        """One future for each draft, in the same order."""
+        self._drafts: deque[Draft] = deque()
+        self._waiting: deque[asyncio.Future[Receipt]] = deque()
+        """One for each draft, in the same order."""
+        self._taken: _Futures = []
+        """Those of the batch that the writer is committing."""
         self._sealing: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._token = asyncio.Lock()
@@ -133,10 +137,11 @@ class Log:
         submission may be tried again: it will be recorded once.
         """
         self._require_open()
-        draft = Draft.of(submission)
+        draft = draft_of(submission)
+        del submission  # or the garbage collector looks through it while it waits
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._drafts.append(draft)
-        self._waiting.append(future)
+        self._waiting.append(future)  # last, for by these the writer counts
         self._wake.set()
         return await future
 
@@ -222,11 +227,11 @@ class Log:
     async def _supervise(self) -> None:
         """Hand batches to the writer until the log closes; fail nobody silently."""
         try:
-            while not self._closing or self._drafts:
+            while not self._closing or self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._drafts:
-                    await self._commit(self._drafts[:MAX_BATCH])
+                while self._waiting:
+                    self._answer(*await self._write(self._commit_pending))
                     await self._publish_if_due()
                 await self._publish_if_due()
         except Exception:
@@ -235,28 +240,41 @@ class Log:
         finally:
             self._closing = True
             gone = ClosedError("the ledger was closed before this was done; submit it again")
-            for future in self._waiting + [f for _, f in self._sealing]:
+            left: list[asyncio.Future[Any]] = [*self._taken, *self._waiting]
+            for future in left + [f for _, f in self._sealing]:
                 if not future.done():
                     future.set_exception(gone)
             if self._tick is not None:
                 self._tick.cancel()
 
-    async def _commit(self, drafts: list[Draft]) -> None:
-        outcomes: list[Outcome]
-        try:
-            outcomes = await self._write(lambda: self._sequencer.commit(drafts))
-        except LedgerError as error:
-            _log.error("%d entries were not recorded: %s", len(drafts), error)
-            outcomes = [error] * len(drafts)
-        done = self._waiting[: len(drafts)]
-        del self._drafts[: len(drafts)], self._waiting[: len(drafts)]
-        for future, outcome in zip(done, outcomes, strict=True):
+    def _commit_pending(self) -> tuple[_Futures, list[Outcome]]:
+        """In the writer: batch after batch of what is pending; the last is left to be answered.
+
+        The next batch begins while the loop answers the one before, whose commit has returned.
+        """
+        while True:
+            batch = range(min(len(self._waiting), MAX_BATCH))
+            drafts = [self._drafts.popleft() for _ in batch]
+            waiting = self._taken = [self._waiting.popleft() for _ in batch]
+            outcomes: list[Outcome]
+            try:
+                outcomes = self._sequencer.commit(drafts)
+            except LedgerError as error:
+                _log.error("%d entries were not recorded: %s", len(batch), error)
+                outcomes = [error] * len(batch)
+            if not self._waiting or self._due or self._sealing or self._closing:
+                return waiting, outcomes
+            self._loop.call_soon_threadsafe(self._answer, waiting, outcomes)
+
+    def _answer(self, waiting: _Futures, outcomes: list[Outcome]) -> None:
+        for future, outcome in zip(waiting, outcomes, strict=True):
             if future.done():  # its caller was cancelled; the entry stands
                 continue
             if isinstance(outcome, Receipt):
                 future.set_result(outcome)
             else:
                 future.set_exception(outcome)
+        self._set_tick()
 
     async def _publish_if_due(self) -> None:
         if self._due or self._sealing:
@@ -273,8 +291,14 @@ class Log:
                 self._sealing.append((index, future))
             elif not future.done():
                 future.set_result(None)
-        if self._tick is None and self.size > size:
-            self._tick = asyncio.get_running_loop().call_later(self._tick_s, self._on_tick)
+        self._set_tick()
+
+    def _set_tick(self) -> None:
+        """A grown log is due to be signed; set here too while one batch follows another."""
+        published = self._sequencer.state.published
+        size = published.checkpoint.size if published else 0
+        if self._tick is None and self.size > size and not self._closing:
+            self._tick = self._loop.call_later(self._tick_s, self._on_tick)
 
     def _on_tick(self) -> None:
         self._tick = None

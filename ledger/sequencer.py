@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
 
 from ledger.clock import Reading, Timeline
 from ledger.entry import (
@@ -39,22 +38,16 @@ KNOWN_CASES = 65_536
 """How many cases' newest entries are remembered before all are forgotten and looked up anew."""
 
 
-class Draft(NamedTuple):
-    """A submission in canonical bytes, made by the caller so that the one writer need not.
+Draft = tuple[bytes, bytes, str, bytes]
+"""A submission in canonical bytes, made by the caller so that the one writer need not: its key,
+its event, its case, and its leaf as far as the caller knows it (`leaf_front`)."""
 
-    front: its leaf as far as the caller knows it (`leaf_front`).
-    """
 
-    key: bytes
-    event: bytes
-    case: str
-    front: bytes
-
-    @classmethod
-    def of(cls, submission: Submission) -> Draft:
-        case = submission.case
-        front = leaf_front(canonical_json(submission.body), case)
-        return cls(submission.key, submission.event.encode(), case, front)
+def draft_of(submission: Submission) -> Draft:
+    """Raises EntryError for a body that has no canonical form."""
+    case = submission.case
+    front = leaf_front(canonical_json(submission.body), case)
+    return submission.key, submission.event.encode(), case, front
 
 
 Outcome = Receipt | LedgerError
@@ -69,7 +62,7 @@ class _Batch:
     rows: list[Row]
     tiles: list[FullTile]
     heads: dict[str, Head]
-    taken: dict[bytes, tuple[int, bytes]]
+    taken: dict[bytes, Row]
 
 
 def own_case(origin: str) -> str:
@@ -135,11 +128,9 @@ class Sequencer:
             return self._commit(drafts, {})
         except TakenError:  # rare, so the database finds repeats; no look-up for each entry
             self._sound = True  # the batch was rolled back as a whole
-            return self._commit(drafts, self._store.find([draft.key for draft in drafts]))
+            return self._commit(drafts, self._store.find([key for key, *_ in drafts]))
 
-    def _commit(
-        self, drafts: Sequence[Draft], taken: dict[bytes, tuple[int, bytes]]
-    ) -> list[Outcome]:
+    def _commit(self, drafts: Sequence[Draft], taken: dict[bytes, Row]) -> list[Outcome]:
         timeline = self._ready()
         reading = timeline.read()
         batch = _Batch(
@@ -150,8 +141,8 @@ class Sequencer:
             heads={},
             taken=taken,
         )
-        self._recall({self._own, *(draft.case for draft in drafts)})
-        if reading.held and not self._held and any(d.key not in taken for d in drafts):
+        self._recall({self._own, *(case for _, _, case, _ in drafts)})
+        if reading.held and not self._held and any(key not in taken for key, *_ in drafts):
             self._note_held_clock(batch, reading)
         outcomes = self._place(batch, drafts, reading.at)
         if batch.rows:
@@ -170,7 +161,7 @@ class Sequencer:
         outcomes: list[Outcome] = []
         for key, event, case, front in drafts:
             if key in taken:
-                index, leaf = taken[key]
+                index, _, _, leaf = taken[key]
                 outcomes.append(
                     Receipt(index, leaf_hash(leaf).hex())
                     if leaf.startswith(front)
@@ -198,8 +189,8 @@ class Sequencer:
             digits = hash_.hex()
             batch.prev = digits.encode()
             heads[case] = (seq + 1, index, batch.prev)
-            taken[key] = (index, leaf)
-            rows.append((index, key, before, leaf))
+            taken[key] = row = (index, key, before, leaf)
+            rows.append(row)
             outcomes.append(Receipt(index, digits))
         return outcomes
 
@@ -236,7 +227,7 @@ class Sequencer:
 
     def _own_draft(self, body: Mapping[str, object], size: int) -> Draft:
         event = sha256(f"{self._own} {size}".encode()).hexdigest()[:32]
-        return Draft.of(Submission("ledger", event, self._own, body))
+        return draft_of(Submission("ledger", event, self._own, body))
 
     # -- publishing ---------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ class Row:
     """An entry as it is stored."""
 
     idx: int
+    event_key: bytes
     case_before: int
     leaf: bytes
 
@@ -69,11 +70,10 @@ class Snapshot:
 
     def entries(self) -> Iterator[Row]:
         """Every entry in order."""
-        columns = (entry.c.idx, entry.c.case_before, entry.c.leaf)
         start = -1
         while True:
-            query = select(*columns).where(entry.c.idx > start).order_by(entry.c.idx).limit(CHUNK)
-            rows = [Row(*row) for row in self._rows(query)]
+            query = select(*entry.columns).where(entry.c.idx > start).order_by(entry.c.idx)
+            rows = [Row(*row) for row in self._rows(query.limit(CHUNK))]
             if not rows:
                 return
             yield from rows

@@ -94,6 +94,11 @@ async def test_it_looks_at_a_ledger_in_use(office: Office) -> None:
             "says it is entry 6",
         ),
         ("UPDATE entry SET case_before = 3 WHERE idx = 7", "entry 7", "points to 3"),
+        (
+            "UPDATE entry SET event_key = x'00' WHERE idx = 7",
+            "entry 7",
+            "not filed under its event",
+        ),
         ("DELETE FROM head WHERE idx = 399", "entry 399", "not filed as its case's newest"),
         ("INSERT INTO head VALUES (x'00', 7)", "heads", "16 are filed"),
         ("DELETE FROM entry WHERE idx = 7", "entry 8", "some are missing"),

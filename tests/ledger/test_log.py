@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from pymerkle.core import _inclusion_path_layout
 from pymerkle.proof import InclusionProof
 
-from ledger.entry import MAX_LEAF_BYTES, NO_HASH, Leaf, Submission
+from ledger.entry import MAX_LEAF_BYTES, NO_HASH, Leaf, Receipt, Submission
 from ledger.errors import ClosedError, ConflictError, EntryError, LockedError, NotFoundError
 from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.note import open_checkpoint
 from ledger.proof import verify_case
+from ledger.sequencer import Draft, Outcome
 from tests.ledger.house import Office, submission
 
 
@@ -150,6 +152,30 @@ async def test_a_grown_log_is_signed_without_being_asked(office: Office) -> None
     async with asyncio.timeout(30):
         while open_checkpoint(await log.checkpoint(), office.keys.verifiers).size == 0:
             await log.append(submission(log.size))
+
+
+async def test_a_log_that_is_never_idle_is_signed_too(office: Office) -> None:
+    office.tick_s = 0.01
+    log = await office.open()
+    empty, loop, commit = await log.checkpoint(), asyncio.get_running_loop(), log._sequencer.commit
+    callers: list[asyncio.Task[Receipt]] = []
+
+    async def call() -> None:
+        callers.append(loop.create_task(log.append(submission(len(callers)))))
+        await asyncio.sleep(0)  # it is pending now
+
+    def commit_while_others_call(drafts: Sequence[Draft]) -> list[Outcome]:
+        outcomes = commit(drafts)
+        if log.reader.note() == empty:
+            asyncio.run_coroutine_threadsafe(call(), loop).result(30)
+        return outcomes
+
+    log._sequencer.commit = commit_while_others_call  # type: ignore[method-assign]
+    await call()
+    async with asyncio.timeout(30):
+        while log.reader.note() == empty:
+            await callers[-1]
+    assert len({receipt.index for receipt in await asyncio.gather(*callers)}) == len(callers)
 
 
 async def test_a_failing_timestamp_holds_back_the_seal_but_no_append(office: Office) -> None:

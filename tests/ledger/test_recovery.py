@@ -17,7 +17,7 @@ from ledger.fsck import fsck
 from ledger.log import MAX_BATCH
 from ledger.note import LogKeys, open_checkpoint
 from ledger.proof import verify_case
-from ledger.sequencer import Draft, own_case
+from ledger.sequencer import draft_of, own_case
 from ledger.snapshot import Snapshot
 from tests.ledger.house import Office, submission
 
@@ -30,7 +30,7 @@ async def fill(office: Office, count: int, *, start: int = 0) -> None:
     many = count // MAX_BATCH * MAX_BATCH
     for first in range(start, start + many, MAX_BATCH):  # as the log hands them over, but faster
         numbers = range(first, first + MAX_BATCH)
-        drafts = [Draft.of(submission(number, case=number % 4)) for number in numbers]
+        drafts = [draft_of(submission(number, case=number % 4)) for number in numbers]
         await log._write(lambda drafts=drafts: log._sequencer.commit(drafts))
     async with asyncio.TaskGroup() as group:
         for number in range(start + many, start + count):
