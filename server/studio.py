@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,9 +30,7 @@ from server.media import (
     SegmentClosed,
     TakeEnded,
     TakeStarted,
-    read_take,
 )
-from server.media.takefile import take_path
 from server.observe import logger
 from server.supervisor import Supervisor
 
@@ -161,21 +159,6 @@ class Studio:
             }
             for role in stage.room.participants
         }
-
-    async def read(self, sid: str, role: str, take: int) -> Iterator[bytes]:
-        """Return the decrypted clusters of a take; joined they are a WebM file. Read off the
-        loop."""
-        path = take_path(self._directory, sid, role, take)
-        if not path.exists():
-            raise DomainError("recording-unknown")
-        cipher = await self._told.cipher(sid)
-        return read_take(path, cipher.decrypt)
-
-    async def stream(self, sid: str, role: str, take: int) -> AsyncIterator[bytes]:
-        """Yield the decrypted clusters of a take, read and opened on a thread."""
-        clusters = await self.read(sid, role, take)
-        while (cluster := await asyncio.to_thread(next, clusters, None)) is not None:
-            yield cluster
 
     async def _stage(self, sid: str) -> Stage:
         async with self._opening:

@@ -7,9 +7,9 @@ How it is used. `server/app.py` makes one `analyst.Analyst(clock=...)` for the s
     hints = await analyst.watch(frame, memory=hints.Watch())  # one Watch per participant and take
 
 and shows what comes back: `findings.Finding` and `findings.DocumentReading`, with the sentence
-that `texts.render(finding.text_key, finding.detail, language=...)` gives. `card.agree` joins the
-readings of two frames. `words` has the four spoken words, `challenge` the random actions,
-`registry` the question to the population registry; `picture.sniff` tells a file's type at the door.
+that `texts.render(finding.text_key, finding.detail, language=...)` gives. `words` has the
+four spoken words, `challenge` the random actions, `registry` the question to the population
+registry; `picture.sniff` tells a file's type at the door.
 
 What is promised
 - Nothing rejects anybody. The loudest level is "problem"; a person decides, and gives a reason.

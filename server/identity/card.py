@@ -57,39 +57,6 @@ def _look(
     return best
 
 
-def agree(first: DocumentReading, second: DocumentReading) -> DocumentReading:
-    """Joins two frames' readings of one side: a field stands when both read the same.
-
-    A field the frames disagree on is "unread"; one that only one frame could read is kept, noted as
-    seen once. Portrait and crop are of the sharper frame.
-    """
-    sharper = max(
-        first, second, key=lambda reading: reading.quality.sharpness if reading.quality else 0
-    )
-    fields: dict[str, Field] = {}
-    for name in {**first.fields, **second.fields}:
-        one, two = first.fields.get(name), second.fields.get(name)
-        seen = [field for field in (one, two) if field is not None and field.value]
-        if len(seen) == 2 and seen[0].value == seen[1].value:
-            surer = max(seen, key=lambda field: field.confidence)
-            fields[name] = surer
-        elif len(seen) == 2:
-            fields[name] = _settled(seen[0], seen[1])
-        elif seen:
-            fields[name] = replace(seen[0], note=seen[0].note or "note.one_frame")
-        else:
-            fields[name] = Field(value="", check="unread", confidence=0.0)
-    return replace(sharper, fields=fields)
-
-
-def _settled(one: Field, two: Field) -> Field:
-    """Between two values only a check that holds for exactly one of them can decide."""
-    ok = [field for field in (one, two) if field.check == "ok"]
-    if len(ok) == 1:
-        return replace(ok[0], note="note.one_frame")
-    return Field(value="", check="unread", confidence=0.0, note="note.frames_differ")
-
-
 def _within(image: Image, longest: int) -> Image:
     import cv2
 

@@ -50,32 +50,3 @@ def parse_day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def in_validity(valid_from: str, valid_to: str, *, today: date) -> bool | None:
-    """Says whether `today` lies in the printed period (ISO days, `valid_to` may be 长期).
-
-    None when either end cannot be read.
-    """
-    start = parse_day(valid_from)
-    if start is None:
-        return None
-    if valid_to == LONG_TERM:
-        return start <= today
-    end = parse_day(valid_to)
-    return None if end is None else start <= today <= end
-
-
-def period_fits_age(birth: date, valid_from: date, valid_to: str) -> bool:
-    """Says whether the period is one the Resident ID Card Act art. 5 knows for that age.
-
-    Under 16: 5 years; 16 to 25: 10; 26 to 45: 20; from 46: long term. The day of application is
-    not printed, so the age on the first day of validity stands for it, with a year's slack.
-    """
-    months = (valid_from.year - birth.year) * 12 + valid_from.month - birth.month
-    ages = {max(0, months - 12) // 12, max(0, months) // 12}
-    wanted = {5 if age < 16 else 10 if age <= 25 else 20 if age <= 45 else 0 for age in ages}
-    if valid_to == LONG_TERM:
-        return 0 in wanted
-    end = parse_day(valid_to)
-    return end is not None and end.year - valid_from.year in wanted

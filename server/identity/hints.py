@@ -77,11 +77,6 @@ class Watch:
         self._since: dict[str, int] = {}
         self._said: set[str] = set()
         self._last: FrameReading | None = None
-        self._document: Quad = ()
-
-    def document_at(self, quad: Quad) -> None:
-        """Notes where a document is being held, in pixels; () when it is gone."""
-        self._document = tuple(quad)
 
     def missed(self, finding: Finding) -> tuple[Finding, ...]:
         """Notes a frame that could not be looked at; says so once until one can be again."""
@@ -118,7 +113,7 @@ class Watch:
     def _conditions(self, reading: FrameReading) -> dict[str, tuple[int, Finding | None]]:
         person = reading.faces[0] if reading.faces else None
         seen = person.quality if person else None
-        others = [face for face in reading.faces[1:] if not self._on_document(face)]
+        others = [face for face in reading.faces[1:] if not face.on_document]
         printed = len(reading.faces) > 1 + len(others)
         at = reading.at
         dark = _hint("dark", at, seen.light, quality.FACE_LIGHT) if seen else None
@@ -138,9 +133,6 @@ class Watch:
             # A camera's noise changes every frame; not one bit changing means no new picture.
             "frozen": (FROZEN_MS, _hint("frozen", at, 0.0, 1.0) if still else None),
         }
-
-    def _on_document(self, face: Face) -> bool:
-        return face.on_document or _inside(face.box, self._document)
 
 
 def _hint(

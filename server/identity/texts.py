@@ -173,8 +173,6 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("note.ambiguous", "有几种读法都符合校验位", "several readings fit the check digit"),
     ("note.no_date", "不是日期", "not a date"),
     ("note.unusual_period", "不常见的期限", "an unusual period"),
-    ("note.one_frame", "只在一帧里读到", "read in one frame only"),
-    ("note.frames_differ", "两帧读得不一样", "two frames differ"),
     # Fields
     ("field.name", "姓名", "name"),
     ("field.sex", "性别", "sex"),

@@ -7,7 +7,7 @@ They imitate the arrangement only. Region 329900 and the state UTO do not exist,
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
 from typing import Any
@@ -125,11 +125,6 @@ def zone(person: Person) -> tuple[str, str]:
 def with_wrong_check(number: str) -> str:
     """The same number with another, wrong, last character."""
     return number[:17] + ("0" if number[17] != "0" else "1")
-
-
-def long_term(person: Person) -> Person:
-    """The same person with a card that does not expire."""
-    return replace(person, valid_to=None)
 
 
 def jpeg(image: Image, *, quality: int = 92) -> bytes:

@@ -312,11 +312,6 @@ class Sealing:
         return event
 
 
-def completed_event(intent: str) -> str:
-    """The id of the event that completes an intent."""
-    return _named(f"{intent}/completed")
-
-
 def leaf_event(leaf: bytes) -> str:
     """The event id in a leaf."""
     return Leaf.parse(leaf).event

@@ -206,9 +206,3 @@ class AccountStore:
         async with self._database.write() as connection:
             ended = delete(login_session).where(login_session.c.token_digest == digest)
             await connection.execute(ended)
-
-    async def end_all_sessions(self, person_id: str) -> None:
-        """End every session of a person."""
-        async with self._database.write() as connection:
-            ended = delete(login_session).where(login_session.c.person_id == person_id)
-            await connection.execute(ended)

@@ -42,36 +42,6 @@ def test_facts() -> None:
     assert cn_id.facts("x") is None
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "today", "expected"),
-    [
-        ("2019-03-04", "2039-03-04", date(2039, 3, 4), True),
-        ("2019-03-04", "2039-03-04", date(2039, 3, 5), False),
-        ("2019-03-04", "长期", date(2090, 1, 1), True),
-        ("2019-03-04", "长期", date(2019, 3, 3), False),
-        ("", "2039-03-04", date(2026, 1, 1), None),
-        ("2019-03-04", "?", date(2026, 1, 1), None),
-    ],
-)
-def test_validity(start: str, end: str, today: date, expected: bool | None) -> None:
-    assert cn_id.in_validity(start, end, today=today) is expected
-
-
-@pytest.mark.parametrize(
-    ("birth", "start", "end", "expected"),
-    [
-        (date(2012, 1, 1), date(2020, 5, 1), "2025-05-01", True),
-        (date(2004, 1, 1), date(2022, 5, 1), "2032-05-01", True),
-        (date(1988, 8, 8), date(2019, 3, 4), "2039-03-04", True),
-        (date(1988, 8, 8), date(2019, 3, 4), "2029-03-04", False),
-        (date(1960, 8, 8), date(2019, 3, 4), "长期", True),
-        (date(2000, 8, 8), date(2019, 3, 4), "长期", False),
-    ],
-)
-def test_age_classes(birth: date, start: date, end: str, expected: bool) -> None:
-    assert cn_id.period_fits_age(birth, start, end) is expected
-
-
 def test_an_expired_document_is_a_problem() -> None:
     def field(value: str) -> Field:
         return Field(value=value, check="ok", confidence=1.0)

@@ -132,24 +132,6 @@ def test_without_a_card_the_finding_says_what_to_do(
     assert keys(reading) == ["document.dark", "document.not_found"]
 
 
-def test_two_frames_must_agree() -> None:
-    def reading(**fields: Field) -> DocumentReading:
-        return DocumentReading(
-            kind="resident_id", side="front", fields=fields, portrait=None, crop=None,
-            quality=None, findings=(),
-        )  # fmt: skip
-
-    good = Field(value=PERSON.number, check="ok", confidence=0.9)
-    bad = Field(value=specimen.with_wrong_check(PERSON.number), check="failed", confidence=0.9)
-    name = Field(value="申请人甲", check="none", confidence=0.9)
-    other = Field(value="申请人申", check="none", confidence=0.8)
-    joined = card.agree(reading(number=bad, name=name), reading(number=good, name=other)).fields
-    assert joined["number"].value == PERSON.number
-    assert (joined["name"].value, joined["name"].check) == ("", "unread")
-    assert card.agree(reading(name=name), reading(name=name)).fields["name"] == name
-    assert card.agree(reading(name=name), reading()).fields["name"].note == "note.one_frame"
-
-
 def lines(*texts: str) -> list[Line]:
     return [Line(text, 0.99, ()) for text in texts]
 

@@ -27,7 +27,7 @@ def keys_used() -> set[str]:
 
 def test_every_key_used_is_listed_in_both_languages() -> None:
     used = keys_used()
-    assert {"document.number_check", "unavailable.late", "note.one_frame"} <= used
+    assert {"document.number_check", "unavailable.late", "note.repaired"} <= used
     for language in ("zh-CN", "en"):
         assert used <= texts.TEXTS[language].keys()
     bands = {f"face.{band}" for band in ("similar", "unclear", "not_similar")}
