@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ledger.note import LogKeys
+from ledger.policy import NO_WITNESSES, Policy
 from signing import profiles
 from signing.certificates import (
     Issuer,
@@ -122,6 +123,7 @@ class Office:
         self._log_keys = read_log_keys(self._keyring, profile.origin)
         self._officers: dict[str, Officer] = {}
         self._tsa: Authority | None = None
+        self._witnesses: tuple[Policy, Callable[[], int | None]] = (NO_WITNESSES, lambda: None)
 
     @property
     def root_fingerprint(self) -> str:
@@ -245,10 +247,26 @@ class Office:
             "tsa_roots": [armor(self.root)],
             "ledger": {"origin": self.profile.origin, "vkeys": vkeys},
             "seal": {"subject": seal.subject.rfc4514_string(), "key_id": key_id.hex()},
-            "witnesses": [],
+            **self._witnessing(),
             "valid_from": self._since,
             "public_url": self.profile.public_url,
         }
+
+    def trust_witnesses(self, policy: Policy, *, since: Callable[[], int | None]) -> None:
+        """Name the witnesses of the ledger in trust.json.
+
+        `since` tells how large the first tree was that they signed; before there is one, None, and
+        nobody is promised anything.
+        """
+        self._witnesses = policy, since
+
+    def _witnessing(self) -> dict[str, Any]:
+        policy, since = self._witnesses
+        size = since() if policy.asks else None
+        if size is None:
+            return {"witnesses": []}
+        named = [{"name": each.name, "vkey": each.verifier.vkey} for each in policy.witnesses]
+        return {"witnesses": named, "policy": policy.text, "witnessed_from": size}
 
     def refresh(self) -> None:
         """Renew what is about to end: OCSP delegate, TSU key, officers, revocation lists."""

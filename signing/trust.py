@@ -1,7 +1,8 @@
 """What a verifier believes before it looks at anything: trust.json, from the office or from paper.
 
 It names the roots of certificates and of timestamps, the ledger's keys, the subject of the seal,
-and the witnesses. It is never taken from the thing that is verified.
+and the witnesses with the policy that says how many of them must have signed. It is never taken
+from the thing that is verified.
 """
 
 import json
@@ -11,8 +12,9 @@ from typing import Any
 
 from cryptography import x509
 
-from ledger.errors import NoteError
+from ledger.errors import LedgerError
 from ledger.note import Verifier
+from ledger.policy import NO_WITNESSES, Policy
 from signing.certificates import fingerprint
 from signing.errors import TrustError
 
@@ -21,7 +23,11 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """A parsed trust.json. `valid_from` is ms since the epoch; `witnesses` is how many it names."""
+    """A parsed trust.json. `valid_from` is ms since the epoch.
+
+    `policy` says whose cosignatures a checkpoint must carry, once its tree has `witnessed_from`
+    entries; smaller ones are older than the witnesses.
+    """
 
     name_zh: str
     name_en: str
@@ -32,7 +38,8 @@ class Trust:
     tsa_roots: tuple[x509.Certificate, ...]
     log_keys: tuple[Verifier, ...]
     seal_subject: str
-    witnesses: int
+    policy: Policy
+    witnessed_from: int
     valid_from: int
 
     @classmethod
@@ -51,10 +58,11 @@ class Trust:
                 tsa_roots=_certificates(value["tsa_roots"]),
                 log_keys=tuple(Verifier.parse(vkey) for vkey in value["ledger"]["vkeys"]),
                 seal_subject=str(value["seal"]["subject"]),
-                witnesses=len(value["witnesses"]),
+                policy=_policy(value),
+                witnessed_from=int(value.get("witnessed_from", 0)),
                 valid_from=int(value["valid_from"]),
             )
-        except (KeyError, TypeError, AttributeError, ValueError, NoteError) as failure:
+        except (KeyError, TypeError, AttributeError, ValueError, LedgerError) as failure:
             raise TrustError(f"this trust.json cannot be read: {failure}") from failure
         if not (trust.roots and trust.tsa_roots and trust.log_keys):
             raise TrustError("this trust.json names no root, or no key of the ledger")
@@ -86,11 +94,24 @@ class Trust:
         found = []
         if self.demo:
             found.append("demo-office")
-        if not self.witnesses:
+        if not self.policy.asks:
             found.append("no-witness")
         if set(self.tsa_roots) <= set(self.roots):
             found.append("own-time")
         return tuple(found)
+
+
+def _policy(value: Mapping[str, Any]) -> Policy:
+    """The policy; the list of witnesses beside it is for programs that do not read policies."""
+    named = {str(witness["vkey"]) for witness in value["witnesses"]}
+    if "policy" not in value:
+        if named:
+            raise TrustError("this trust.json names witnesses, but not how many must have signed")
+        return NO_WITNESSES
+    policy = Policy.parse(value["policy"].encode())
+    if named != {verifier.vkey for verifier in policy.verifiers}:
+        raise TrustError("this trust.json names other witnesses than its policy")
+    return policy
 
 
 def _certificates(armored: list[str]) -> tuple[x509.Certificate, ...]:

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ledger.entry import canonical_json
-from ledger.errors import NoteError
+from ledger.errors import LedgerError, NoteError
 from ledger.note import Checkpoint, open_checkpoint
 from signing import cades, manifest, proofs
 from signing.archive import Limits
@@ -67,6 +67,7 @@ class _BundleProcedure:
         self._case = self._register = proofs.Chain("", ())
         self._status_index: object = None
         self._as_of: int | None = None
+        self._unwitnessed = False
 
     def report(self, *, at: int, max_age_ms: int | None) -> Report:
         run = (procedure := Procedure()).run
@@ -87,6 +88,8 @@ class _BundleProcedure:
         held = {check.key for check in procedure.checks if check.outcome == "ok"}
         facts = self._facts() if {"manifest", "signature"} <= held else {}
         notes = self._trusted.notes if self._trusted else ()
+        if self._unwitnessed and "no-witness" not in notes:
+            notes = (*notes, "no-witness")
         return Report("bundle", tuple(procedure.checks), facts, notes, self._as_of)
 
     @property
@@ -202,6 +205,7 @@ class _BundleProcedure:
         if checkpoint.origin != trust.origin:
             raise Failed("other-office", origin=checkpoint.origin)
         _require_not_expired(token.certificate, at=at)
+        witnessed = self._require_witnesses(note.decode(), checkpoint.size)
         self._checkpoint = checkpoint
         keys = ", ".join(f"{key.algorithm.name} {key.key_id.hex()}" for key in trust.log_keys)
         detail = {
@@ -210,8 +214,23 @@ class _BundleProcedure:
             "root": checkpoint.root.hex(),
             "signed_at": checkpoint_time(note.decode(), trust.log_keys),
             "timestamped_at": token.at,
+            "witnesses": witnessed,
         }
         return Found(detail, against=f"{trust.origin}: {keys}")
+
+    def _require_witnesses(self, note: str, size: int) -> list[dict[str, Any]]:
+        """Require the policy's quorum, unless the tree is older than the witnesses; who signed."""
+        policy = self._trust.policy
+        try:
+            found = policy.cosignatures(note)
+            enough = policy.holds(note)
+        except LedgerError as failure:
+            raise Failed("checkpoint", error=str(failure)) from failure
+        if not enough:
+            if size >= self._trust.witnessed_from:
+                raise Failed("unwitnessed", signed=len({each.verifier.name for each in found}))
+            self._unwitnessed = True
+        return [{"name": each.verifier.name, "at": each.time * 1000} for each in found if each.time]
 
     def _inclusion(self) -> Found:
         self._case = proofs.open_chain(self._bundle.json("ledger/case.json"), self._checkpoint)

@@ -122,6 +122,10 @@ REASONS: Mapping[str, Words] = {
     "timestamp-stripped": words("缺少时间戳", "a timestamp is missing"),
     "key-revoked": words("签名钥匙当时已被吊销", "the signing key had been revoked"),
     "checkpoint": words("检查点不成立：{error}", "the checkpoint does not hold: {error}"),
+    "unwitnessed": words(
+        "签过检查点的见证方不够（{signed} 个）：别人可能看到过另一本账",
+        "too few witnesses have signed the checkpoint ({signed}): others may have seen another",
+    ),
     "inclusion": words("第 {index} 条不在账本里", "entry {index} is not in the ledger"),
     "other-chain": words("第 {index} 条属于别的案件", "entry {index} belongs to another case"),
     "entry-missing": words("缺少条目：{error}", "an entry is missing: {error}"),
