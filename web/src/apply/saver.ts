@@ -17,6 +17,9 @@ export interface SaverParts {
   onProblem: (problem: Problem) => void;
 }
 
+/** The place on this device where the values of a case wait. */
+export const placeOf = (caseId: string): string => `farseal-form-${caseId}`;
+
 /** Answers that will not change by asking again: only these let go of a value. */
 const FINAL = new Set([400, 403, 404, 409, 422]);
 /** How often a save that met another one on the way is said again at once. */

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
 import type { TimelineEntry } from "../api/types";
-import { groupTimeline } from "./timeline";
+import { groupTimeline, ofSession } from "./timeline";
 
 const entry = (at: number, kind: string): TimelineEntry => ({ event: String(at), kind, title: kind, at, index: at, leaf_hash: "" });
 
@@ -11,9 +11,12 @@ describe("groupTimeline", () => {
     expect(groupTimeline(entries).map((group) => group.map((each) => each.at))).toEqual([[8], [7], [6], [5, 4, 3, 2], [1]]);
   });
 
-  it("folds the recording's segments, gaps and hints together", () => {
-    const entries = ["segment", "gap", "segment", "finding", "segment"].map((kind, at) => entry(at, kind));
-    expect(groupTimeline([...entries, entry(9, "signed")])).toHaveLength(2);
+  it("folds what a session writes into one group, and leaves its turns to stand alone", () => {
+    const kinds = ["session-opened", "segment", "gap", "evidence-seen", "segment", "session-interrupted", "finding", "segment", "page-seen", "record-line"];
+    const groups = groupTimeline(kinds.map((kind, at) => entry(at, kind)));
+    expect(groups.map((group) => group.length)).toEqual([4, 1, 4, 1]);
+    expect(groups.map(ofSession)).toEqual([true, false, true, false]);
+    expect(ofSession([entry(1, "segment"), entry(2, "segment")])).toBe(false);
   });
 
   it("loses no entry", () => {

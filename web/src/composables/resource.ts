@@ -1,12 +1,18 @@
-import { onScopeDispose, ref, shallowRef } from "vue";
+import { onScopeDispose, ref, shallowRef, watch } from "vue";
+import { useI18n } from "vue-i18n";
 import { Problem } from "../api/problem";
 
-/** Something fetched for a page: its data, the problem that kept it away, and whether it is on its way. */
+/**
+ * Something fetched for a page: its data, the problem that kept it away, and whether it is on its way.
+ *
+ * The server's sentences come in the reader's language, so another language fetches it anew.
+ */
 export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, { immediate = true } = {}) {
   const data = shallowRef<T | null>(null);
   const problem = shallowRef<Problem | null>(null);
   const loading = ref(false);
   let current: AbortController | null = null;
+  const { locale } = useI18n();
 
   /** Fetches again; what is shown stays until the new answer is there. The newest call wins. */
   async function reload(): Promise<T | null> {
@@ -29,6 +35,7 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, { imme
   }
 
   onScopeDispose(() => current?.abort());
+  watch(locale, () => current && void reload());
   if (immediate) void reload();
   return { data, problem, loading, reload };
 }

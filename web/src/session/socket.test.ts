@@ -73,6 +73,28 @@ describe("SessionSocket", () => {
     expect(heard).toEqual([8]);
   });
 
+  it("takes a new line in the reader's new language, and is not evicted by itself", () => {
+    const line = socket();
+    const states: string[] = [];
+    line.onState((state) => states.push(state));
+    let evicted = 0;
+    line.on("evicted", () => evicted++);
+    line.connect();
+    newest().opens();
+    const before = newest();
+    line.reopen();
+    expect(Line.all).toHaveLength(2);
+    expect(before.closed).toBe(1000);
+    newest().opens();
+    before.says({ type: "evicted" });
+    before.breaks(4408);
+    expect(evicted).toBe(0);
+    expect(states).toEqual(["open", "connecting", "open"]);
+    line.close();
+    line.reopen();
+    expect(Line.all).toHaveLength(2);
+  });
+
   it("comes back by itself, waiting longer each time", () => {
     const line = socket();
     line.connect();

@@ -4,7 +4,7 @@ import { type Bytes, sha256 } from "../signing/bytes";
 import { checkBundle } from "./bundle";
 import { fromServer, type Public } from "./office";
 import { checkDigest } from "./register";
-import { type Check, Failed, type Facts, Procedure, type Report, Unavailable } from "./report";
+import { type Check, elsewhere, Failed, type Facts, Procedure, type Report, Unavailable } from "./report";
 
 /** The four ways in: a number, a code, a file on this device, a file sent to the office's server. */
 
@@ -20,6 +20,7 @@ export async function checkNumber(number: string, found: VerifyNumber): Promise<
     if (found.status !== "valid") throw new Unavailable("number-unknown");
     return { detail: { as_of: found.as_of } };
   });
+  run.leave("file", "register", "pdf");
   return { kind: "number", place: "here", checks: run.checks, notes: [], facts: { number, issued_on: found.issued_on, values: {} }, asOf: found.as_of };
 }
 
@@ -35,6 +36,7 @@ export async function checkCode(found: VerifyCode, progress: Progress, office: P
     told: progress.checks,
     share: progress.share,
   });
+  report.checks.push(elsewhere("file"), elsewhere("pdf"));
   // The register's number, which everybody can see, must be the one the code opened.
   const registered = report.facts.number;
   if (registered !== undefined && registered !== found.number)
@@ -65,7 +67,8 @@ export async function checkFile(data: Bytes, progress: Progress, office: Public 
   if (data.length <= LARGEST && begins(data, "PK\u0003\u0004")) return checkBundle(data, office, progress.checks);
   if (data.length <= LARGEST && begins(data, "%PDF-")) {
     const digest = await sha256(data);
-    return checkDigest(() => digest, office, { kind: "pdf", told: progress.checks, share: progress.share });
+    const report = await checkDigest(() => digest, office, { kind: "pdf", told: progress.checks, share: progress.share });
+    return { ...report, checks: [...report.checks, elsewhere("seal"), elsewhere("pdf")] };
   }
   const check: Check = { key: "limits", outcome: "failed", reason: data.length > LARGEST ? "too-large" : "unknown-kind", detail: {}, against: "" };
   return { kind: "unknown", place: "here", checks: [check], notes: [], facts: { values: {} }, asOf: null };

@@ -55,6 +55,9 @@ export class Failed extends Error {
 /** A check cannot be made: something is not at hand. */
 export class Unavailable extends Failed {}
 
+/** A check this page does not make. */
+export const elsewhere = (key: string): Check => ({ key, outcome: "elsewhere", reason: "elsewhere", detail: {}, against: "" });
+
 export interface Found {
   detail?: Record<string, unknown>;
   against?: string;
@@ -83,7 +86,7 @@ export class Procedure {
   }
 
   leave(...keys: string[]) {
-    for (const key of keys) this.checks.push({ key, outcome: "elsewhere", reason: "elsewhere", detail: {}, against: "" });
+    this.checks.push(...keys.map(elsewhere));
     this.told(this.checks);
   }
 }
