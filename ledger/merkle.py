@@ -229,11 +229,22 @@ def verify_consistency(
         if proof or old_root != new_root:
             raise ProofError("trees of one size have two roots, or a proof that is not empty")
         return
-    _require_hashes([old_root, new_root, *proof])
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)
-    if not path:
+    _require_hashes([old_root, new_root])
+    if follow_consistency(old=old, new=new, path=path) != (old_root, new_root):
+        raise ProofError("the consistency proof leads to other roots")
+
+
+def follow_consistency(*, old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of the trees of `old` and `new` leaves that a consistency proof leads to.
+
+    The path has its first hash also where `old` is a power of two (RFC 9162 2.1.4.2, after its
+    first step). Raises ProofError for a path that cannot be.
+    """
+    _require_hashes(path)
+    if not path or not 0 < old < new:
         raise ProofError("the consistency proof is empty")
     position, last = old - 1, new - 1
     while position & 1:
@@ -255,5 +266,4 @@ def verify_consistency(
         last >>= 1
     if last != 0:
         raise ProofError("the consistency proof is too short")
-    if seen_old != old_root or seen_new != new_root:
-        raise ProofError("the consistency proof leads to other roots")
+    return seen_old, seen_new
