@@ -8,9 +8,10 @@ Write:
     sealed = await log.seal(receipt.index)
 
 `append` promises that the entry survives a crash; it waits for one fsync and nothing else.
-`seal` promises that others can check it: inclusion proof, signed checkpoint, timestamp token. A
-certificate rests on seals only. A repeated `append` of the same event gives the same receipt, so
-after any error, crash or doubt the right thing to do is to append again.
+`seal` promises that others can check it: inclusion proof, signed checkpoint, the witnesses'
+cosignatures, timestamp token. A certificate rests on seals only. A repeated `append` of the same
+event gives the same receipt, so after any error, crash or doubt the right thing to do is to append
+again.
 
 Verify, with nothing but what was handed over and keys that were known before:
 
@@ -31,7 +32,13 @@ What is signed, in the order a reader needs it (each imports only what stands ab
     entry      submissions, canonical JSON, leaves, commitments
     note       signed notes, verifier keys, checkpoints
     proof      a proof of inclusion to carry away; a case's completeness
+    policy     which witnesses are enough under a checkpoint
     tiles      the log as files: paths, bundles, mirrors
+
+Who else must say so:
+
+    witness    the protocol of witnesses, both sides      witness_store  what a witness remembers
+    cosigning  how a log asks them                        sealing        what a seal waits for
 
 How it is kept:
 

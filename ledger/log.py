@@ -1,11 +1,12 @@
 """The log as its callers see it: two promises, kept apart.
 
 `append` promises that an entry survives a crash. It waits for nothing but the disk. `seal`
-promises that others can check it: an inclusion proof, a signed checkpoint and, where a timestamp
-authority was handed in, its token. It stays pending until it has them all.
+promises that others can check it: an inclusion proof, a signed checkpoint and, where they were
+handed in, the cosignatures of witnesses and a token of a timestamp authority. It stays pending
+until it has them all (`ledger.sealing`).
 
-A Log owns two threads, one that writes and one that reads, and one task, the supervisor, that
-hands batches to the writer: whatever is pending when the last commit returned.
+A Log owns two threads, one that writes and one that reads, and two tasks: the supervisor hands
+batches to the writer, whatever is pending when the last commit returned; the other asks witnesses.
 """
 
 from __future__ import annotations
@@ -13,26 +14,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ledger.clock import monotonic_ms
+from ledger.cosigning import Witnesses
 from ledger.entry import Receipt, Submission
-from ledger.errors import ClosedError, LedgerError, NotFoundError
+from ledger.errors import ClosedError, HistoryError, LedgerError, NotFoundError
 from ledger.guard import Guard
 from ledger.note import LogKeys
 from ledger.read import LogReader
+from ledger.sealing import Sealer, Timestamp
 from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
-from ledger.store import TIMESTAMP, SqliteStore
+from ledger.store import SqliteStore
 
 MAX_BATCH = 512
 """When more are pending, half of the callers prepare while the other half is on its way to disk."""
-TOKEN_DEADLINE_S = 10.0
-RETRY_S = (0.1, 10.0)
-"""The first and the longest wait before a failing timestamp authority is asked again."""
 
 _log = logging.getLogger("ledger")
 _T = TypeVar("_T")
@@ -43,8 +43,9 @@ _Futures = list["asyncio.Future[Receipt]"]
 class Sealed:
     """What anyone needs to check one entry offline.
 
-    inclusion: lowercase hex, leaf's sibling first. checkpoint: the signed note.
-    timestamp: RFC 3161 token (DER) over the note's UTF-8 bytes, None without an authority.
+    inclusion: lowercase hex, leaf's sibling first. checkpoint: the signed note, with the lines of
+    the witnesses' quorum where there are any. timestamp: RFC 3161 token (DER) over that note's
+    UTF-8 bytes, None without an authority.
     """
 
     index: int
@@ -62,12 +63,21 @@ class Log:
         self,
         store: SqliteStore,
         sequencer: Sequencer,
-        timestamp: Callable[[bytes], Awaitable[bytes]] | None,
+        *,
+        timestamp: Timestamp | None,
+        witnesses: Witnesses | None,
         tick_s: float,
     ) -> None:
         self._store = store
         self._sequencer = sequencer
-        self._timestamp = timestamp
+        self._sealer = Sealer(
+            store,
+            sequencer,
+            write=self._write,
+            read=self._read,
+            timestamp=timestamp,
+            witnesses=witnesses,
+        )
         self._tick_s = tick_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
@@ -79,11 +89,13 @@ class Log:
         """Those of the batch that the writer is committing."""
         self._sealing: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
-        self._token = asyncio.Lock()
         self._tick: asyncio.TimerHandle | None = None
         self._due = False
         self._closing = False
+        self._trouble: LedgerError | None = None
+        """Why nothing more is taken, signed or sealed."""
         self._supervisor: asyncio.Task[None] | None = None
+        self._cosigner: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -93,35 +105,48 @@ class Log:
         keys: LogKeys,
         guard: Path,
         clock: Callable[[], int],
-        timestamp: Callable[[bytes], Awaitable[bytes]] | None = None,
+        timestamp: Timestamp | None = None,
+        witnesses: Witnesses | None = None,
         monotonic: Callable[[], int] = monotonic_ms,
         tick_s: float = 1.0,
     ) -> Log:
         """Recover what is in the store and begin to write.
 
         clock: ms since epoch. guard: a file, best on another volume than the store.
-        timestamp: data -> RFC 3161 token (DER) over it. tick_s: a grown log is signed at most
-        this often, in seconds, unless a seal waits. Raises RecoveryError, StoreError.
+        timestamp: data -> RFC 3161 token (DER) over it. witnesses: asked about each checkpoint,
+        and before the first. tick_s: a grown log is signed at most this often, in seconds, unless
+        a seal waits. Raises RecoveryError, StoreError.
         """
         sequencer = Sequencer(
             store, keys=keys, guard=Guard(guard, keys.origin), clock=clock, monotonic=monotonic
         )
-        log = cls(store, sequencer, timestamp, tick_s)
+        log = cls(store, sequencer, timestamp=timestamp, witnesses=witnesses, tick_s=tick_s)
         try:
             await log._write(sequencer.recover)
+            await log._sealer.require_known(keys, at=clock())
             await log._write(sequencer.publish)
         except BaseException:
             await log._release()
             raise
-        log._supervisor = asyncio.get_running_loop().create_task(
-            log._supervise(), name="ledger supervisor"
-        )
+        loop = asyncio.get_running_loop()
+        log._supervisor = loop.create_task(log._supervise(), name="ledger supervisor")
+        log._cosigner = loop.create_task(log._cosign(), name="ledger cosigner")
         return log
 
     @property
     def size(self) -> int:
         """How many entries are durable."""
         return self._sequencer.state.edge.size
+
+    @property
+    def pending(self) -> str | None:
+        """What a seal waits for now: "witnesses", "timestamp", or None."""
+        return self._sealer.pending
+
+    @property
+    def witnessed_from(self) -> int | None:
+        """The size of the first tree that was sealed with cosignatures; it reads the disk."""
+        return self._store.first_witnessed()
 
     @property
     def reader(self) -> LogReader:
@@ -148,14 +173,15 @@ class Log:
     async def seal(self, index: int) -> Sealed:
         """Wait until an entry can be proven to others, and return the proof.
 
-        The same entry is always sealed under the same checkpoint, the first one timestamped.
-        Raises NotFoundError for an entry that is not there, ClosedError.
+        The same entry is always sealed under the same checkpoint, the first one that has all the
+        policy asks for. Raises NotFoundError for an entry that is not there, ClosedError.
         """
         self._require_open()
         leaf = await self.leaf(index)
         await self._published(index)
-        size, note, token = await self._timestamped(index)
-        return Sealed(index, leaf, await self.inclusion(index, size), size, note, token)
+        found = await self._sealer.attested(index)
+        path = await self.inclusion(index, found.size)
+        return Sealed(index, leaf, path, found.size, found.note, found.token)
 
     async def accept_clock(self, reason: str) -> Receipt:
         """After a ClockError: the clock is right as it is. The decision is recorded."""
@@ -198,13 +224,21 @@ class Log:
         self._closing = True
         self._wake.set()
         try:
-            if self._supervisor is not None:
-                await self._supervisor
-            await self._write(self._sequencer.publish)
+            await self._end(self._supervisor)
+            if self._cosigner is not None:
+                self._cosigner.cancel()
+                await self._end(self._cosigner)
+            if self._trouble is None:
+                await self._write(self._sequencer.publish)
         except LedgerError as error:
             _log.warning("the last checkpoint could not be published: %s", error)
         finally:
             await self._release()
+
+    async def _end(self, task: asyncio.Task[None] | None) -> None:
+        """Wait for a task; what it died of has been logged."""
+        if task is not None:
+            await asyncio.wait([task])
 
     async def _release(self) -> None:
         await asyncio.to_thread(self._writer.shutdown)
@@ -212,6 +246,8 @@ class Log:
         self._store.close()
 
     def _require_open(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
         if self._closing:
             raise ClosedError("the ledger is closed; what it acknowledged is kept")
 
@@ -227,7 +263,7 @@ class Log:
     async def _supervise(self) -> None:
         """Hand batches to the writer until the log closes; fail nobody silently."""
         try:
-            while not self._closing or self._waiting:
+            while not (self._closing or self._trouble) or self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._waiting:
@@ -238,14 +274,30 @@ class Log:
             _log.exception("the ledger stopped; what it acknowledged is kept")
             raise
         finally:
-            self._closing = True
-            gone = ClosedError("the ledger was closed before this was done; submit it again")
+            gone = self._trouble or ClosedError(
+                "the ledger was closed before this was done; submit it again"
+            )
+            if not self._closing:
+                self._trouble = gone
+            self._sealer.close(gone)
             left: list[asyncio.Future[Any]] = [*self._taken, *self._waiting]
             for future in left + [f for _, f in self._sealing]:
                 if not future.done():
                     future.set_exception(gone)
             if self._tick is not None:
                 self._tick.cancel()
+
+    async def _cosign(self) -> None:
+        """Have checkpoints cosigned; stop the log when somebody proves that there are two."""
+        try:
+            await self._sealer.run()
+        except HistoryError as error:
+            _log.critical("the ledger stopped; what it acknowledged is kept: %s", error)
+            self._trouble = error
+            self._wake.set()
+        except Exception:
+            _log.exception("witnesses are asked no more until the next start")
+            raise
 
     def _commit_pending(self) -> tuple[_Futures, list[Outcome]]:
         """In the writer: batch after batch of what is pending; the last is left to be answered.
@@ -277,10 +329,11 @@ class Log:
         self._set_tick()
 
     async def _publish_if_due(self) -> None:
-        if self._due or self._sealing:
+        if (self._due or self._sealing) and self._trouble is None:
             self._due = False
             try:
                 await self._write(self._sequencer.publish)
+                self._sealer.published()
             except LedgerError as error:
                 _log.error("no checkpoint could be published, it will be tried again: %s", error)
         published = self._sequencer.state.published
@@ -314,33 +367,3 @@ class Log:
             self._sealing.append((index, future))
             self._wake.set()
             await future
-
-    async def _timestamped(self, index: int) -> tuple[int, str, bytes | None]:
-        """Size, note and token; one request at a time, for others may ask for the same."""
-        async with self._token:
-            stored = await self._read(lambda: self._store.timestamped(index))
-            published = self._sequencer.state.published
-            if stored is not None:
-                return stored
-            if published is None:
-                raise NotFoundError("no checkpoint has been published")
-            size, note = published.checkpoint.size, published.note
-            if self._timestamp is None:
-                return size, note, None
-            token = await self._request_token(self._timestamp, note.encode())
-            await self._write(lambda: self._sequencer.attest(size, TIMESTAMP, token))
-            return size, note, token
-
-    async def _request_token(
-        self, timestamp: Callable[[bytes], Awaitable[bytes]], note: bytes
-    ) -> bytes:
-        wait, longest = RETRY_S
-        while True:
-            try:
-                async with asyncio.timeout(TOKEN_DEADLINE_S):
-                    return await timestamp(note)
-            except Exception as error:  # noqa: BLE001 - an authority may fail in any way
-                _log.warning("no timestamp, asking again in %.1f s: %s", wait, error)
-            self._require_open()
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, longest)

@@ -291,6 +291,11 @@ class Signature:
     def line(self) -> str:
         return write_line(self.verifier, self.data)
 
+    @property
+    def who(self) -> str:
+        """Whose it is: the key's name and id, as a verifier key begins."""
+        return f"{self.verifier.name}+{self.verifier.key_id.hex()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

@@ -57,10 +57,14 @@ def respond(reader: Reader, path: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The newest checkpoint that has left, or may leave, the process."""
+    """The newest checkpoint that has left, or may leave, the process.
+
+    note: as the log signed it. cosigned: the lines of witnesses that go under it.
+    """
 
     checkpoint: Checkpoint
     note: str
+    cosigned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class LogReader:
         published = self._state().published
         if published is None:
             raise NotFoundError("no checkpoint has been published yet")
-        return published.note
+        return published.note + published.cosigned
 
     def hashes(self, level: int, number: int, width: int) -> bytes:
         edge = self._state().edge

@@ -141,7 +141,7 @@ def _published(
             f"the entries no longer hash to the checkpoint of size {size}; nothing was "
             "written. Run `farseal ledger fsck` to find which, and restore them from a mirror"
         )
-    return Published(checkpoint, note)
+    return Published(checkpoint, note, "".join(store.cosignatures(size).values()))
 
 
 def _require_guard(

@@ -12,7 +12,7 @@ code that starts it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from ledger.clock import Reading, Timeline
@@ -29,10 +29,10 @@ from ledger.entry import (
 from ledger.errors import ConflictError, EntryError, LedgerError, StoreError, TakenError
 from ledger.guard import Guard, Mark
 from ledger.merkle import Edge, FullTile, leaf_hash
-from ledger.note import Checkpoint, LogKeys, sign_checkpoint
+from ledger.note import Checkpoint, LogKeys, Signature, sign_checkpoint
 from ledger.read import LogReader, Published, State
 from ledger.recovery import NO_HEAD, Head, head_of, recover
-from ledger.store import Row, SqliteStore
+from ledger.store import COSIGNATURE, Row, SqliteStore
 
 KNOWN_CASES = 65_536
 """How many cases' newest entries are remembered before all are forgotten and looked up anew."""
@@ -261,3 +261,20 @@ class Sequencer:
         """Keep what somebody else said of a checkpoint, with the time it arrived."""
         at = self._clock()
         self._store.add_attestation(size=size, kind=kind, who=who, body=body, at=at)
+
+    def cosign(self, size: int, signatures: Sequence[Signature]) -> dict[str, str]:
+        """Keep what witnesses' keys have signed, and show it while that checkpoint is the newest.
+
+        Returns all that is kept of that checkpoint: lines by whose they are. What a key has signed
+        first stands.
+        """
+        known = self._store.cosignatures(size)
+        for each in signatures:
+            if each.who not in known:
+                self.attest(size, COSIGNATURE, each.line.encode(), each.who)
+        lines = self._store.cosignatures(size)
+        published = self.state.published
+        if published is not None and published.checkpoint.size == size:
+            published = replace(published, cosigned="".join(lines.values()))
+            self.state = State(self.state.edge, published)
+        return lines

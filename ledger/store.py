@@ -4,7 +4,7 @@
     tile(level, n, hashes)                     full tiles only, 8192 bytes; the edge is in memory
     checkpoint(size, note)                     the published ones
     head(case_id, idx)                         each case's newest entry at each checkpoint
-    attest(size, kind, who, body, at)          what others said of a checkpoint: timestamp tokens
+    attest(size, kind, who, body, at)          what others said of a checkpoint
 
 A case is read from its head backwards, by `case_before`: the place of the case's entry before
 this one, -1 for its first. So an append keeps one index, that of `event_key`, and not one of cases.
@@ -22,7 +22,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -42,6 +42,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -95,7 +96,10 @@ attest = Table(
 )
 
 TIMESTAMP = "timestamp"
-"""The kind of an RFC 3161 token over a checkpoint note's bytes."""
+"""The kind of an RFC 3161 token over a checkpoint note's bytes. `who`: whose cosignatures stand in
+that note, in this order, with spaces between."""
+COSIGNATURE = "cosignature"
+"""The kind of a witness's line under a checkpoint. `who`: its key's name and id, with a plus."""
 
 Row = tuple[int, bytes, int, bytes]
 """An entry's columns in the table's order: idx, event_key, case_before, leaf."""
@@ -265,18 +269,42 @@ class SqliteStore:
             row = connection.execute(query.limit(1)).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    def timestamped(self, index: int) -> tuple[int, str, bytes] | None:
-        """Size, note and token of the first timestamped checkpoint that covers an index."""
+    def cosignatures(self, size: int) -> dict[str, str]:
+        """The lines of witnesses under the checkpoint of this size, by whose they are, in order."""
+        ours = (attest.c.size == size) & (attest.c.kind == COSIGNATURE)
+        query = select(attest.c.who, attest.c.body).where(ours).order_by(attest.c.who)
+        with self._reading() as connection:
+            return {who: body.decode() for who, body in connection.execute(query)}
+
+    def timestamped(
+        self, index: int, *, witnessed: bool = False, enough: Callable[[str], bool] | None = None
+    ) -> tuple[int, str, bytes] | None:
+        """Size, note and token of the first timestamped checkpoint over an index that is `enough`.
+
+        The note has the cosignatures that the token is over; `witnessed`: it must have some.
+        """
         query = (
-            select(checkpoint.c.size, checkpoint.c.note, attest.c.body)
+            select(checkpoint.c.size, checkpoint.c.note, attest.c.who, attest.c.body)
             .join(attest, attest.c.size == checkpoint.c.size)
             .where(attest.c.kind == TIMESTAMP, checkpoint.c.size > index)
-            .order_by(checkpoint.c.size)
-            .limit(1)
+            .where(attest.c.who != "" if witnessed else true())
+            .order_by(checkpoint.c.size, attest.c.who)
         )
         with self._reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else (row[0], row[1], row[2])
+            for size, note, who, token in connection.execute(query):
+                lines = self.cosignatures(size) if who else {}
+                signed = note + "".join(lines[one] for one in who.split())
+                if enough is None or enough(signed):
+                    return size, signed, token
+        return None
+
+    def first_witnessed(self) -> int | None:
+        """The size of the first checkpoint that was timestamped with cosignatures, if any."""
+        first = func.min(attest.c.size)
+        query = select(first).where(attest.c.kind == TIMESTAMP, attest.c.who != "")
+        with self._reading() as connection:
+            size: int | None = connection.scalar(query)
+        return size
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

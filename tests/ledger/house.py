@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.cosigning import Witnesses
 from ledger.entry import Submission
 from ledger.log import Log
 from ledger.note import LogKeys
@@ -39,6 +40,7 @@ class Office:
     keys: LogKeys
     clock: Clock = field(default_factory=Clock)
     timestamp: Callable[[bytes], Awaitable[bytes]] | None = None
+    witnesses: Callable[[], Witnesses] | None = None
     tick_s: float = 1.0
     opened: list[Log] = field(default_factory=list)
 
@@ -59,6 +61,7 @@ class Office:
             clock=lambda: self.clock.wall,
             monotonic=lambda: self.clock.steady,
             timestamp=self.timestamp,
+            witnesses=self.witnesses() if self.witnesses else None,
             tick_s=self.tick_s,
         )
         self.opened.append(log)

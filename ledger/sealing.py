@@ -1,0 +1,233 @@
+"""What the outside must say before an entry is sealed: the witnesses' quorum, then a timestamp.
+
+    published -> cosigned by a quorum -> timestamped, cosignatures and all -> kept
+
+Nothing here is on an append's way. A seal waits for all of it and fails closed: while the outside
+is down it is pending, and everybody is asked again, at growing intervals, one flight at a time.
+With no witnesses configured there is only the timestamp, with no authority only the checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ledger.cosigning import Witnesses
+from ledger.errors import NotFoundError
+from ledger.merkle import EMPTY_ROOT
+from ledger.note import LogKeys, Signature, sign_checkpoint
+from ledger.policy import NO_WITNESSES
+from ledger.read import Published
+from ledger.sequencer import Sequencer
+from ledger.store import TIMESTAMP, SqliteStore
+
+TOKEN_DEADLINE_S = 10.0
+RETRY_S = (0.1, 10.0)
+"""The first and the longest wait before a failing timestamp authority is asked again."""
+
+Timestamp = Callable[[bytes], Awaitable[bytes]]
+"""Data to an RFC 3161 token (DER) over it."""
+
+_log = logging.getLogger("ledger")
+
+
+_T = TypeVar("_T")
+
+
+class Run(Protocol):
+    """Runs work in one of the log's own threads; raises ClosedError once the log is closed."""
+
+    async def __call__(self, work: Callable[[], _T], /) -> _T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """A checkpoint and what others said of it. `note` has the cosignatures the token is over."""
+
+    size: int
+    note: str
+    token: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Witnessed:
+    """The newest checkpoint that a quorum has signed. who: the keys, as the store names them."""
+
+    size: int
+    note: str
+    who: str
+
+
+class Sealer:
+    """Gathers what seals need. Owned by a Log, which runs `run` and tells it of new checkpoints."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        sequencer: Sequencer,
+        *,
+        write: Run,
+        read: Run,
+        timestamp: Timestamp | None,
+        witnesses: Witnesses | None,
+    ) -> None:
+        self._store = store
+        self._sequencer = sequencer
+        self._write = write
+        self._read = read
+        self._timestamp = timestamp
+        self._witnesses = witnesses
+        self._policy = witnesses.policy if witnesses else NO_WITNESSES
+        self._flight = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._met = asyncio.Event()
+        self._witnessed: _Witnessed | None = None
+        self._closed: BaseException | None = None
+        self.pending: str | None = None
+        """What a seal is waiting for: "witnesses", "timestamp", or None."""
+
+    # -- sealing ------------------------------------------------------------------------------
+
+    async def attested(self, index: int) -> Attested:
+        """The first checkpoint over an index that has all the policy asks for; waits for one.
+
+        A checkpoint over the index must have been published.
+        """
+        found = await self._stored(index)
+        if found is not None:
+            return found
+        async with self._flight:  # others may have waited for the same
+            found = await self._stored(index)
+            if found is not None:
+                return found
+            try:
+                return await self._attest(index)
+            finally:
+                self.pending = None
+
+    async def _stored(self, index: int) -> Attested | None:
+        row = await self._read(
+            lambda: self._store.timestamped(
+                index, witnessed=self._policy.asks, enough=self._policy.holds
+            )
+        )
+        return None if row is None else Attested(*row)
+
+    async def _attest(self, index: int) -> Attested:
+        ready = await self._ready(index)
+        if self._timestamp is None:
+            return Attested(ready.size, ready.note, None)
+        token = await self._request_token(self._timestamp, ready.note.encode())
+        await self._write(lambda: self._sequencer.attest(ready.size, TIMESTAMP, token, ready.who))
+        return Attested(ready.size, ready.note, token)
+
+    async def _ready(self, index: int) -> _Witnessed:
+        """A checkpoint over the index that the quorum has signed, or simply the newest."""
+        if not self._policy.asks:
+            published = self._sequencer.state.published
+            if published is None:
+                raise NotFoundError("no checkpoint has been published")
+            return _Witnessed(published.checkpoint.size, published.note, "")
+        while self._witnessed is None or self._witnessed.size <= index:
+            self.pending = "witnesses"
+            met = self._met
+            self._require_open()
+            await met.wait()
+        return self._witnessed
+
+    async def _request_token(self, timestamp: Timestamp, note: bytes) -> bytes:
+        wait, longest = RETRY_S
+        while True:
+            try:
+                async with asyncio.timeout(TOKEN_DEADLINE_S):
+                    return await timestamp(note)
+            except Exception as error:  # noqa: BLE001 - an authority may fail in any way
+                _log.warning("no timestamp, asking again in %.1f s: %s", wait, error)
+            self.pending = "timestamp"
+            self._require_open()
+            await asyncio.sleep(wait)
+            self._require_open()
+            wait = min(wait * 2, longest)
+
+    def _require_open(self) -> None:
+        if self._closed is not None:
+            raise self._closed
+
+    # -- witnesses ----------------------------------------------------------------------------
+
+    async def require_known(self, keys: LogKeys, *, at: int) -> None:
+        """Before the log signs anything: raise HistoryError if a witness knows another history.
+
+        A log that has published nothing asks about the empty tree, of which it may sign as much
+        as it likes; `at` is now, in ms.
+        """
+        if self._witnesses is None:
+            return
+        published = self._sequencer.state.published
+        note = published.note if published else _nothing(keys, at)
+        keep = self._keeper(published) if published else _forget
+        await self._witnesses.require_known(note, self, keep)
+
+    async def run(self) -> None:
+        """Have every new checkpoint cosigned, until closed. Raises HistoryError, with proof."""
+        while self._witnesses is not None and self._closed is None:
+            self._news.clear()
+            published = self._sequencer.state.published
+            pause = self._witnesses.pause(published.checkpoint.size) if published else None
+            if published is not None and pause == 0:
+                await self._witnesses.round(published.note, self, self._keeper(published))
+                continue
+            try:
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    def published(self) -> None:
+        """There is a new checkpoint."""
+        self._news.set()
+
+    def close(self, why: BaseException) -> None:
+        """Let nobody wait any more; they are told why."""
+        self._closed = why
+        self._news.set()
+        self._met.set()
+
+    def _keeper(self, published: Published) -> Callable[[tuple[Signature, ...]], Awaitable[None]]:
+        size = published.checkpoint.size
+
+        async def keep(signatures: tuple[Signature, ...]) -> None:
+            lines = await self._write(lambda: self._sequencer.cosign(size, signatures))
+            note = published.note + "".join(lines.values())
+            if self._policy.holds(note):
+                self._meet(_Witnessed(size, note, " ".join(lines)))
+
+        return keep
+
+    def _meet(self, witnessed: _Witnessed) -> None:
+        if self._witnessed is None or self._witnessed.size <= witnessed.size:
+            self._witnessed = witnessed
+            self._met.set()
+            self._met = asyncio.Event()
+
+    # -- the tree, for proofs to witnesses ----------------------------------------------------
+
+    async def consistency(self, old: int, new: int) -> tuple[str, ...]:
+        """The proof that the tree of `old` leaves is a prefix of that of `new`, lowercase hex."""
+        reader = self._sequencer.reader
+        return await self._read(lambda: reader.consistency(old, new))
+
+    async def root(self, size: int) -> bytes:
+        """The root of the tree of `size` leaves."""
+        return await self._read(lambda: self._sequencer.reader.root(size))
+
+
+def _nothing(keys: LogKeys, at: int) -> str:
+    return sign_checkpoint(keys, size=0, root=EMPTY_ROOT, at=at)
+
+
+async def _forget(signatures: tuple[Signature, ...]) -> None:
+    """What is signed about the empty tree is of no use to anybody."""
