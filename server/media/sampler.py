@@ -3,14 +3,18 @@
 import asyncio
 import fractions
 import multiprocessing
+import os
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 
 from .evidence import KeyframeRefused
 from .rtp import vp8_keyframe_size
 
-DEADLINE = 5.0  # seconds of one decode; the first also starts the process
+DEADLINE = 5.0  # seconds of one decode
+START = 60.0  # seconds a busy machine may take to start the process
 MAX_PENDING = 8
 MAX_SIDE = 4096  # pixels
 QUALITY = 3  # JPEG quantiser, 2 (best) to 31
@@ -23,6 +27,7 @@ class Sampler:
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
         self._pool: ProcessPoolExecutor | None = None
+        self._started: asyncio.Future[None] | None = None
         self._pending = 0
 
     async def decode_keyframe(self, data: bytes) -> bytes:
@@ -32,18 +37,20 @@ class Sampler:
             raise KeyframeRefused("not a VP8 key frame of a sensible size")
         if self._pending >= MAX_PENDING:
             raise KeyframeRefused("too many pictures are being decoded")
-        if self._pool is None:
+        loop = asyncio.get_running_loop()
+        if self._pool is None or self._started is None:
             self._pool = ProcessPoolExecutor(
                 self._workers,
                 mp_context=multiprocessing.get_context("spawn"),
-                # Ctrl-C reaches every process of the terminal; the server alone answers it
-                initializer=signal.signal,
-                initargs=(signal.SIGINT, signal.SIG_IGN),
+                initializer=belong_to_parent,
             )
+            self._started = loop.run_in_executor(self._pool, load)
         pool = self._pool
         self._pending += 1
         try:
-            work = asyncio.get_running_loop().run_in_executor(pool, decode, data)
+            # Apart from the decode: a process killed because it starts slowly never starts.
+            await asyncio.wait_for(asyncio.shield(self._started), START)
+            work = loop.run_in_executor(pool, decode, data)
             return await asyncio.wait_for(work, DEADLINE)
         except TimeoutError as error:
             self._restart(pool)
@@ -68,6 +75,29 @@ class Sampler:
         for process in list((getattr(pool, "_processes", None) or {}).values()):
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def belong_to_parent() -> None:
+    """Leaves Ctrl-C to the server, which alone answers it, and ends when the server does.
+
+    A pool's process waits on a pipe that it holds open itself, so that it would outlive a server
+    killed with -9.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(0)
+
+
+def load() -> None:
+    """Loads the codecs: most of what a first picture would wait for."""
+    import av
+    import av.video.codeccontext  # noqa: F401
 
 
 def decode(data: bytes) -> bytes:
