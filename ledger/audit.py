@@ -20,7 +20,7 @@ from typing import Protocol
 from ledger.entry import NO_HASH
 from ledger.errors import NoteError, VerificationError
 from ledger.fork import ForkProof
-from ledger.kept import Kept, KeptNote, read_kept
+from ledger.kept import NEWEST, Kept, KeptNote, read_kept
 from ledger.merkle import TILE_WIDTH
 from ledger.note import Verifier
 from ledger.replay import Finding, Findings, Stretch, Walk, Wanted, walk
@@ -51,7 +51,8 @@ class Audit:
 
     size, root (hex): of the newest checkpoint that its keys signed, empty when there is none.
     kept: the notes whose signatures hold. cases: how many case chains.
-    witnessed: whether a policy was given. beyond: files that no complete checkpoint covers yet.
+    witnessed: size of the newest note with the policy's quorum, None without a policy.
+    beyond: files that no complete checkpoint covers yet.
     collected: index and bytes of each entry that was wanted. note: the checkpoint, verbatim.
     forks: proofs that the log signed two histories.
     """
@@ -64,7 +65,7 @@ class Audit:
     tiles: int
     cases: int
     beyond: int
-    witnessed: bool
+    witnessed: int | None
     findings: tuple[Finding, ...]
     omitted: int
     forks: tuple[ForkProof, ...]
@@ -108,8 +109,6 @@ def audit(
     judge(stored, truth, found)
     beyond = compare_rest(stored, truth, found)
     forks = _compare_kept(kept, newest, TileCache(truth.hashes), verifiers, found)
-    if policy is not None:
-        _require_quorum(policy, newest, found)
     return Audit(
         origin=newest.checkpoint.origin,
         size=size,
@@ -119,7 +118,7 @@ def audit(
         tiles=sum(1 for _ in tiles_of(size)),
         cases=len(joined.heads),
         beyond=beyond,
-        witnessed=policy is not None,
+        witnessed=None if policy is None else _witnessed(policy, kept.notes, found),
         findings=tuple(found.listed),
         omitted=found.omitted,
         forks=forks,
@@ -212,14 +211,18 @@ def _compare_kept(
     return tuple(forks)
 
 
-def _require_quorum(policy: Quorum, newest: KeptNote, found: Findings) -> None:
-    try:
-        if not policy.holds(newest.note):
-            found.add("witnesses", newest.where, "quorum")
-    except NoteError as error:
-        found.add("witnesses", newest.where, "signature", error=str(error))
+def _witnessed(policy: Quorum, notes: Sequence[KeptNote], found: Findings) -> int:
+    """The newest size that enough witnesses have signed: the very newest may wait for them yet."""
+    for each in sorted(notes, key=lambda each: -each.checkpoint.size):
+        try:
+            if policy.holds(each.note):
+                return each.checkpoint.size
+        except NoteError as error:
+            found.add("witnesses", each.where, "signature", error=str(error))
+    found.add("witnesses", NEWEST, "quorum")
+    return 0
 
 
 def _nothing(found: Findings) -> Audit:
     """Without a signed checkpoint there is nothing to hold the files against."""
-    return Audit("", 0, "", "", (), 0, 0, 0, False, tuple(found.listed), found.omitted, (), ())
+    return Audit("", 0, "", "", (), 0, 0, 0, None, tuple(found.listed), found.omitted, (), ())

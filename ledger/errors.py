@@ -8,6 +8,8 @@
     │   ├── NoteError     a signed note or a verifier key: malformed, unknown key, bad signature
     │   ├── ProofError    an inclusion, consistency or case proof
     │   ├── MirrorError   a mirror's files do not add up to its signed checkpoint
+    │   │   ├── ForkError   the log signed two histories; it carries the proof
+    │   │   └── StaleError  the log shows an older checkpoint than was seen before
     │   └── WitnessError  a witness's answer is of no use; it may be asked again
     ├── PolicyError       a witness policy that cannot be read, or can never be met
     ├── StoreError        the database could not record; nothing that was acknowledged is lost
@@ -25,6 +27,12 @@ with the same event id, for append is idempotent.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ledger.fork import ForkProof
 
 
 class LedgerError(Exception):
@@ -65,6 +73,26 @@ class ProofError(VerificationError):
 
 class MirrorError(VerificationError):
     """A mirror's files do not add up to its signed checkpoint."""
+
+
+class ForkError(MirrorError):
+    """The log signed two histories; `proof`, kept in `where`, shows it to whoever has its key."""
+
+    def __init__(self, proof: ForkProof, where: Path) -> None:
+        super().__init__(f"the log signed two histories that contradict each other: {where}")
+        self.proof = proof
+        self.where = where
+
+
+class StaleError(MirrorError):
+    """The log shows an older checkpoint than was seen before: from a cache, or rolled back."""
+
+    def __init__(self, shown: int, kept: int) -> None:
+        super().__init__(
+            f"the log shows its checkpoint of {shown} entries; {kept} were seen before"
+        )
+        self.shown = shown
+        self.kept = kept
 
 
 class WitnessError(VerificationError):

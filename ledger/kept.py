@@ -1,7 +1,7 @@
 """The checkpoints of a mirror's folder, and how its files are written.
 
 checkpoint              the newest note whose files are all here
-checkpoints/<size>      every note that was accepted, the first one of each size
+checkpoints/<size>      every note that was accepted, the one with most signatures of each size
 forks/<old>-<new>.fork  proofs that the log signed two histories
 """
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -21,8 +22,26 @@ from ledger.snapshot import Snapshot
 CLEAN, DAMAGED, UNUSABLE = 0, 1, 3
 
 
+LATER = {
+    "mirror": ("server.cli.mirror", "command"),
+    "audit": ("server.cli.audit", "command"),
+    "fork": ("server.cli.mirror", "fork_command"),
+}
+"""Commands that are imported when they are called."""
+
+
 class Ledger(click.Group):
     """Its commands exit with 3, not 2, when they are called wrongly."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *LATER})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in LATER:
+            return super().get_command(ctx, name)
+        module, attribute = LATER[name]
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -34,7 +53,7 @@ class Ledger(click.Group):
 
 @click.command(cls=Ledger)
 def command() -> None:
-    """Look after the ledger: fsck."""
+    """Look after the ledger, or after a copy of anybody's."""
 
 
 @command.command("fsck")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -83,6 +82,7 @@ def command(
     _require_trust(trust)
     if ledger is not None and "://" not in ledger and not Path(ledger).is_dir():
         raise Usage(f"--ledger: there is no directory {ledger}")
+    from server.cli.verify_words import spoken
     from signing.confined import Request, verify_confined
 
     request = Request(
@@ -96,7 +96,7 @@ def command(
     if as_json:
         click.echo(json.dumps(report.record(), ensure_ascii=False, indent=2))
     else:
-        show(report, file=file, language=cast("Language", lang or _language()))
+        show(report, file=file, language=cast("Language", lang or spoken()))
     sys.exit(report.exit_code)
 
 
@@ -110,11 +110,6 @@ def _require_trust(trust: str | None) -> None:
         Trust.load(trust.encode())
     except TrustError as error:
         raise Usage(f"--trust: {error}") from error
-
-
-def _language() -> str:
-    spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
-    return "zh-CN" if spoken.startswith("zh") else "en"
 
 
 def show(report: Report, *, file: Path, language: Language) -> None:

@@ -3,6 +3,7 @@
 They never say more than was checked: "not revoked as of", never "valid now".
 """
 
+import os
 from collections.abc import Mapping
 from typing import Literal
 
@@ -12,6 +13,12 @@ Words = Mapping[Language, str]
 
 def words(zh: str, en: str) -> Words:
     return {"zh-CN": zh, "en": en}
+
+
+def spoken() -> Language:
+    """The language that the environment asks for."""
+    wanted = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return "zh-CN" if wanted.startswith("zh") else "en"
 
 
 VERDICTS: Mapping[str, Words] = {

@@ -82,8 +82,9 @@ def write_log(
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(data)
 
-    def sign() -> str:
-        return sign_checkpoint(keys, size=edge.size, root=edge.root(), at=NOON + edge.size * 3)
+    def sign() -> bytes:
+        at = NOON + edge.size * 3
+        return sign_checkpoint(keys, size=edge.size, root=edge.root(), at=at).encode()
 
     for data in leaves(count, entry, spoil):
         full: list[FullTile] = []
@@ -95,10 +96,11 @@ def write_log(
             keep(tile_path(ENTRIES, edge.size // TILE_WIDTH - 1), write_bundle(bundle))
             bundle = []
         if edge.size in kept:
-            keep(f"checkpoints/{edge.size}", sign().encode())
+            keep(f"checkpoints/{edge.size}", sign())
     for level, row in enumerate(edge.rows):
         if row:
             keep(tile_path(level, edge.size >> 8 * (level + 1), len(row)), b"".join(row))
     if bundle:
         keep(tile_path(ENTRIES, edge.size // TILE_WIDTH, len(bundle)), write_bundle(bundle))
-    keep("checkpoint", sign().encode())
+    newest = directory / "checkpoints" / str(count)
+    keep("checkpoint", newest.read_bytes() if newest.exists() else sign())
