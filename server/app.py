@@ -30,7 +30,9 @@ from typing import Any, TextIO
 
 from aiohttp import web
 
+from ledger.cosigning import Ask, Witnesses
 from ledger.log import Log
+from ledger.policy import Policy
 from ledger.read import respond
 from ledger.store import SqliteStore
 from server.backstage import Backstage, open_backstage
@@ -46,6 +48,7 @@ from server.http.public import Public
 from server.http.routes import Caller
 from server.http.sandbox import Sandbox
 from server.http.uploads import LARGEST_PAPER
+from server.http.witness import Asker
 from server.observe import logger
 from server.outbox.console import ConsoleOutbox
 from server.services.accounts import Accounts, NewStaff, demo_staff
@@ -139,8 +142,10 @@ async def running(
         for person in people:
             await accounts.put_staff(person)
 
-        ledger = await _ledger(config, office, clock)
+        ask = await closing.enter_async_context(Asker())
+        ledger = await _ledger(config, office, clock, ask)
         closing.push_async_callback(ledger.close)
+        office.trust_witnesses(config.policy, since=lambda: ledger.witnessed_from)
 
         catalogue = read_catalogue()
         backstage = await closing.enter_async_context(
@@ -256,7 +261,7 @@ def _office(config: Config, people: tuple[NewStaff, ...], clock: Callable[[], in
     return open_office(config.path("office"), profile, passphrase, clock=clock)
 
 
-async def _ledger(config: Config, office: Office, clock: Callable[[], int]) -> Log:
+async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask: Ask) -> Log:
     async def timestamp(note: bytes) -> bytes:
         return await asyncio.to_thread(office.timestamp, hashlib.sha256(note).digest())
 
@@ -268,7 +273,22 @@ async def _ledger(config: Config, office: Office, clock: Callable[[], int]) -> L
         guard=directory / "guard.json",
         clock=clock,
         timestamp=timestamp,
+        witnesses=_witnesses(config.policy, office, clock, ask),
     )
+
+
+def _witnesses(
+    policy: Policy, office: Office, clock: Callable[[], int], ask: Ask
+) -> Witnesses | None:
+    ours = office.log_keys.verifiers
+    if policy.logs and not {log.verifier for log in policy.logs} & set(ours):
+        raise ConfigError(
+            "the witness policy names other ledgers than this office's; this one's keys: "
+            + " ".join(key.vkey for key in ours)
+        )
+    if not policy.by_url():
+        return None
+    return Witnesses(policy, ask=ask, log_keys=ours, clock=clock)
 
 
 def _doors(
@@ -317,6 +337,7 @@ def _doors(
             read_ledger=read_ledger,
             ledger_size=lambda: ledger.size,
             ledger_trouble=backstage.ledger_trouble,
+            seals_wait_for=lambda: ledger.pending,
             in_thread=asyncio.to_thread,
             version=version("farseal"),
         ),

@@ -7,6 +7,9 @@
                                         in certificates (http://localhost:PORT)
     --media-host   FARSEAL_MEDIA_HOSTS  addresses offered for video (every local address)
     --trust-proxy  FARSEAL_TRUST_PROXY  take the caller's address from X-Forwarded-For (off)
+    --witness-policy FARSEAL_WITNESS_POLICY
+                                        whose cosignatures seals need, and where to ask for them
+                                        (the file `witness-policy` in the directory, if any)
                    FARSEAL_SECRET       the master secret (the file `secret` in the directory)
 
 The master secret wraps the case keys, opens the office's key files and makes the demo logins.
@@ -25,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ledger.errors import PolicyError
+from ledger.policy import NO_WITNESSES, Policy
 from signing.keys import Secret
 
 _SHORTEST_SECRET = 32
@@ -45,6 +50,7 @@ class Config:
     media_hosts: tuple[str, ...] | None
     trust_proxy: bool
     secret: Secret
+    policy: Policy = NO_WITNESSES
 
     @property
     def secure(self) -> bool:
@@ -64,6 +70,7 @@ def read_config(
     public_url: str | None = None,
     media_hosts: tuple[str, ...] | None = None,
     trust_proxy: bool = False,
+    witness_policy: Path | None = None,
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Config:
@@ -93,13 +100,29 @@ def read_config(
     secret = _master_secret(
         data / "secret", os.environ if environment is None else environment, random
     )
-    return Config(data, host, port, url, media_hosts, trust_proxy, secret)
+    policy = _policy(witness_policy, data / "witness-policy")
+    return Config(data, host, port, url, media_hosts, trust_proxy, secret, policy)
 
 
 def derive(secret: Secret, label: str, *, length: int = 32) -> bytes:
     """Return `length` (at most 32) bytes for one purpose; labels never share bytes
     (HMAC-SHA-256)."""
     return hmac.digest(secret.reveal(), f"farseal/{label}".encode(), hashlib.sha256)[:length]
+
+
+def _policy(asked: Path | None, usual: Path) -> Policy:
+    """The witness policy: the file asked for, else the usual one if it is there."""
+    path = asked or (usual if usual.exists() else None)
+    if path is None:
+        return NO_WITNESSES
+    try:
+        data = path.read_bytes()
+        data.decode()  # it stands in trust.json, which is JSON
+        policy = Policy.parse(data)
+        policy.require_reachable()
+    except (OSError, UnicodeDecodeError, PolicyError) as error:
+        raise ConfigError(f"the witness policy {path} is of no use: {error}") from error
+    return policy
 
 
 def _master_secret(

@@ -56,6 +56,12 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     envvar="FARSEAL_TRUST_PROXY",
     help="Take callers' addresses from X-Forwarded-For; only behind a proxy that sets it.",
 )
+@click.option(
+    "--witness-policy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FARSEAL_WITNESS_POLICY",
+    help="File that names the ledger's witnesses and how many must sign (C2SP tlog-policy).",
+)
 def command(
     data: Path,
     host: str,
@@ -63,6 +69,7 @@ def command(
     public_url: str | None,
     media_hosts: tuple[str, ...],
     trust_proxy: bool,
+    witness_policy: Path | None,
 ) -> None:
     """Start the office: pages, API, live sessions, ledger.
 
@@ -79,11 +86,13 @@ def command(
             public_url=public_url,
             media_hosts=names or None,
             trust_proxy=trust_proxy,
+            witness_policy=witness_policy,
             environment=os.environ,
         )
     except ConfigError as error:
         _stop(error, SETTING)
 
+    from ledger.errors import LedgerError
     from server.app import DirectoryBusyError, PortTakenError, serve
     from server.greeting import greet
     from server.observe import configure
@@ -99,7 +108,7 @@ def command(
         _stop(error, PORT_TAKEN)
     except DirectoryBusyError as error:
         _stop(error, IN_USE)
-    except (SigningError, OSError) as error:
+    except (LedgerError, SigningError, OSError) as error:
         _stop(error, UNUSABLE)
     except KeyboardInterrupt:
         sys.exit(0)

@@ -53,6 +53,7 @@ class Public:
         read_ledger: Callable[[str], Awaitable[LedgerAnswer]],
         ledger_size: Callable[[], int],
         ledger_trouble: Callable[[], str | None],
+        seals_wait_for: Callable[[], str | None],
         in_thread: Callable[..., Awaitable[Any]],
         version: str,
     ) -> None:
@@ -63,14 +64,20 @@ class Public:
         self._read_ledger = read_ledger
         self._ledger_size = ledger_size
         self._ledger_trouble = ledger_trouble
+        self._seals_wait_for = seals_wait_for
         self._in_thread = in_thread
         self._version = version
 
     @endpoint("GET", "/healthz", roles=PUBLIC)
     async def health(self, call: Call) -> Answer:
-        """Tell whether events reach the ledger, and how many entries it has."""
+        """Tell whether events reach the ledger, how long it is, and what its seals wait for."""
         waiting = self._ledger_trouble()
-        return {"ok": waiting is None, "ledger_size": self._ledger_size(), "waiting": waiting}
+        return {
+            "ok": waiting is None,
+            "ledger_size": self._ledger_size(),
+            "waiting": waiting,
+            "seals_wait_for": self._seals_wait_for(),
+        }
 
     @endpoint("GET", "/api/openapi.json", roles=PUBLIC)
     async def openapi(self, call: Call) -> Answer:
