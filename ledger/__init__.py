@@ -21,7 +21,8 @@ Verify, with nothing but what was handed over and keys that were known before:
 
 Mirror:
 
-    export(log.reader, directory)
+    mirror(fetch, directory, verifiers)
+    report = audit(directory, verifiers)
     view = Mirror.at(directory).open(verifiers)
     register = view.chain(register_case)
 
@@ -34,6 +35,13 @@ What is signed, in the order a reader needs it (each imports only what stands ab
     proof      a proof of inclusion to carry away; a case's completeness
     policy     which witnesses are enough under a checkpoint
     tiles      the log as files: paths, bundles, mirrors
+    fork       a proof that a log signed two histories
+
+What anybody with a copy does:
+
+    mirror     copying a log, checked file by file    kept      the checkpoints of a mirror
+    audit      recomputing all of a mirror            replay    a stretch of it, in its own process
+    stored     which tile or entry was changed        bodies    canonical bodies, told fast
 
 Who else must say so:
 
