@@ -32,6 +32,9 @@ web-test: .venv/ready       ## the browser's modules, in Node
 bench: .venv/ready          ## figures as ratios beside a peer, in one run
 	$(PYTHON) -m tests.bench
 
+soak: .venv/ready           ## promises at full size: a ledger of a million entries
+	$(PYTHON) -m tests.soak
+
 lock: | $(UV)               ## write the locks anew, naming no host
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
 	echo uv | $(COMPILE) - -o bootstrap.lock
