@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 import signal
 import socket
@@ -26,7 +24,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from aiohttp import web
 
@@ -37,6 +35,7 @@ from ledger.read import respond
 from ledger.store import SqliteStore
 from server.backstage import Backstage, open_backstage
 from server.config import Config, ConfigError, derive
+from server.folder import locked
 from server.greeting import Opened
 from server.http.application import build
 from server.http.limits import Limiter
@@ -71,10 +70,6 @@ _GOODBYE_S = 10.0
 
 class PortTakenError(Exception):
     """Somebody else listens on the address."""
-
-
-class DirectoryBusyError(Exception):
-    """Another server uses the data directory."""
 
 
 def wall_clock() -> int:
@@ -121,7 +116,7 @@ async def running(
     async with AsyncExitStack() as closing:
         listening = closing.enter_context(_listening(config))
         port = int(listening.getsockname()[1])
-        closing.enter_context(_locked(config.path("lock")))
+        closing.enter_context(locked(config.path("lock")))
         local = f"http://{'localhost' if config.host in _LOOPBACK else config.host}:{port}"
         config = replace(config, port=port, public_url=_public_url(config, local))
         people = demo_staff(lambda label: derive(config.secret, label))
@@ -210,24 +205,6 @@ def _listening(config: Config) -> Iterator[socket.socket]:
             ) from error
         listening.setblocking(False)
         yield listening
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[TextIO]:
-    """Hold the data directory for this process. Raises DirectoryBusyError."""
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise DirectoryBusyError(
-                f"another server (process {file.read().strip() or 'unknown'}) uses "
-                f"{path.parent}; stop it or give another directory with --data"
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file
 
 
 def _public_url(config: Config, local: str) -> str:

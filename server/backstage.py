@@ -39,6 +39,7 @@ from server.outbox.console import ConsoleOutbox
 from server.recovery import takes_on_disk
 from server.services.accounts import Accounts
 from server.services.assemble import Services, assemble, open_files
+from server.services.erasure import Erasure
 from server.services.workplace import OfficeFacts, Person
 from server.storage.database import Database
 from server.storage.objects import Objects
@@ -163,6 +164,18 @@ async def open_backstage(
         journal.subscribe(
             lambda anchored: _post(tasks, letters, anchored) if letters.wanted(anchored) else None
         )
+        erasure = Erasure(
+            files,
+            vault,
+            services.workplace.objects,
+            TakeFiles(takes),
+            packs=services.workplace.packs,
+            calendar=services.workplace.calendar,
+            clock=clock,
+            random=random,
+        )
+        for erased in await erasure.resume():
+            logger("app").warning("an erasure broken off is finished", case=erased.case_id)
         for sid in await services.archive.recover():
             logger("app").warning("a session was interrupted by the last stop", session=sid)
         tasks.start(journal.run(), name="journal", vital=True)

@@ -93,7 +93,8 @@ def command(
         _stop(error, SETTING)
 
     from ledger.errors import LedgerError
-    from server.app import DirectoryBusyError, PortTakenError, serve
+    from server.app import PortTakenError, serve
+    from server.folder import DirectoryBusyError
     from server.greeting import greet
     from server.observe import configure
     from signing.errors import SigningError

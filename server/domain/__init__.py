@@ -16,6 +16,7 @@ the id the event will have.
     application  what the applicant does: fill, submit, consent, book, check the device, withdraw
     handling     what the desk does: precheck, supplement, accept, decline, refuse, terminate
     approval     draft, certify, claims of the approver, return, approve, issue, deliver
+    retention    legal hold, term, and what stays of a case once its evidence is destroyed
     session      the session 会见: its value, what its current step needs
     course       opened, interrupted within grace, resumed, broken off, closed, sealed
     steps        what happens in the nine steps 环节

@@ -171,8 +171,20 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold: nothing of the case may be destroyed until it is lifted."""
+
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One application for one certificate. `version` counts committed changes."""
+    """One application for one certificate. `version` counts committed changes.
+
+    With `erased_at` it is the husk that is left once the evidence was destroyed
+    (`retention.husk`).
+    """
 
     id: str
     matter: str
@@ -201,6 +213,8 @@ class Case:
     returned: str | None = None
     certificate: CertificateRef | None = None
     rating: Rating | None = None
+    hold: Hold | None = None
+    erased_at: int | None = None
 
 
 Change = tuple[Case, tuple[Event, ...]]

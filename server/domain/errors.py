@@ -108,6 +108,15 @@ CODES: Mapping[str, Sort] = MappingProxyType(
         "stars-invalid": Sort.INVALID,
         "recording-unknown": Sort.UNKNOWN,
         "object-damaged": Sort.CONFLICT,
+        # retention and erasure
+        "case-erased": Sort.GONE,
+        "hold-unknown": Sort.CONFLICT,
+        "erase-session-live": Sort.CONFLICT,
+        "erase-unsealed": Sort.CONFLICT,
+        "erase-issuing": Sort.CONFLICT,
+        "erase-open": Sort.CONFLICT,
+        "erase-held": Sort.CONFLICT,
+        "erase-before-term": Sort.CONFLICT,
     }
 )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Chain = Literal["case", "register"]
+ERASED = "erased"
+"""The kind of the one event of a case's own chain that is written when its evidence key is gone."""
 
 
 @dataclass(frozen=True, slots=True)

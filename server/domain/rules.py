@@ -105,7 +105,11 @@ class ClaimRule:
 
 @dataclass(frozen=True, slots=True)
 class RulePack:
-    """One matter. Durations in ms, fee in yuan; `sha256` is the digest of its file."""
+    """One matter. Durations in ms, fee in yuan; `sha256` is the digest of its file.
+
+    `evidence_years`: how long the evidence of an issued certificate is kept at least, if the pack
+    says so.
+    """
 
     id: str
     version: int
@@ -132,6 +136,7 @@ class RulePack:
     means: Words
     document_title: Words
     matter_line: Words
+    evidence_years: int | None
 
     def field(self, key: str) -> Field | None:
         """The field of that key, if there is one."""
@@ -239,6 +244,7 @@ def _pack(data: dict[str, Any], sha256: str) -> RulePack:
         means=_words(certificate["means"]),
         document_title=_words(certificate["document_title"]),
         matter_line=_words(certificate["matter_line"]),
+        evidence_years=data.get("retention", {}).get("evidence_years"),
     )
 
 

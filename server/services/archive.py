@@ -235,7 +235,7 @@ class Archive:
         segment = row.segment
         if sha256(ciphertext).hexdigest() != segment.ciphertext_sha256:
             return f"cluster {segment.number} was changed"
-        name = await self._workplace.objects.keep(ciphertext)
+        name = await self._workplace.objects.keep(ciphertext, place=case_id)
         label = self._takes.label(
             segment.session_id, segment.participant, segment.take, segment.number
         )

@@ -83,12 +83,9 @@ def case_view(
 ) -> Json:
     """The Case of the API."""
     pack = workplace.pack(case.matter)
-    found = problems(
-        pack,
-        case.form,
-        day=workplace.calendar.day(workplace.clock()),
-        missing_glyphs=missing_glyphs,
-    )
+    day = workplace.calendar.day(workplace.clock())
+    erased = case.erased_at is not None
+    found = {} if erased else problems(pack, case.form, day=day, missing_glyphs=missing_glyphs)
     return {
         **_head(workplace, case, pack, language),
         "language": case.language,
@@ -104,7 +101,7 @@ def case_view(
         "clock": clock_view(workplace, case, pack),
         "stages": _stages(workplace, case, language),
         "certificate": _certificate(case),
-        "receipt_ready": case.state in _AFTER_CLOSE,
+        "receipt_ready": case.state in _AFTER_CLOSE and not erased,
         "asked": {"text": case.supplement.text} if case.supplement else None,
         "refused": {"reason": case.ending.reason} if case.ending else None,
     }
@@ -135,7 +132,7 @@ def queue_line(workplace: Workplace, case: Case, *, session: Session | None, lan
         "waiting": case.state is S.WAITING,
         "session_id": session.id if session else None,
         "handler": _person(case.handler, language),
-        "next": workplace.words.word("desk", _DESK_NEXT.get(case.state, "done"), language),
+        "next": workplace.words.word("desk", _desk_next(case), language),
     }
 
 
@@ -156,11 +153,13 @@ def desk_parts(
         "short": case.id[:8],
         "applicant": {
             "name": case.form.get("applicant_name", ""),
-            "phone_masked": phone[:3] + "****" + phone[-4:],
+            "phone_masked": phone[:3] + "****" + phone[-4:] if phone else "",
         },
         "handler": _person(case.handler, language),
-        "to_do": workplace.words.word("desk", _DESK_NEXT.get(case.state, "done"), language),
-        "checks": _checks(workplace, case, session, anchors, language, missing_glyphs),
+        "to_do": workplace.words.word("desk", _desk_next(case), language),
+        "checks": _checks(workplace, case, session, anchors, language, missing_glyphs)
+        if case.erased_at is None
+        else [],
         "document": {"pages": len(document.page_sha256), "sha256": document.sha256}
         if document
         else None,
@@ -176,6 +175,8 @@ def desk_parts(
 
 def allowed_actions(case: Case, staff: Staff) -> tuple[str, ...]:
     """What this person may do with the case now."""
+    if case.erased_at is not None:
+        return ()
     handles = case.handler is not None and case.handler.id == staff.id
 
     def may(action: str) -> bool:
@@ -237,7 +238,10 @@ def _head(workplace: Workplace, case: Case, pack: RulePack, language: str) -> Js
         "matter": case.matter,
         "matter_title": pack.title[language],
         "state": case.state.value,
-        "state_title": workplace.words.word("state", case.state.value, language),
+        "state_title": workplace.words.word("state", case.state.value, language)
+        if case.erased_at is None
+        else workplace.words.word("desk", "erased", language),
+        "erased": {"at": case.erased_at} if case.erased_at is not None else None,
     }
 
 
@@ -261,12 +265,19 @@ def _person(staff: Staff | None, language: str) -> Json | None:
 def _next(workplace: Workplace, case: Case, language: str) -> Json:
     key, action = _NEXT.get(case.state, ("ended", None))
     text = ""
-    if case.supplement is not None and key == "supplement":
+    if case.erased_at is not None:
+        key, action = "erased", "certificate" if case.certificate else None
+        text = workplace.calendar.day(case.erased_at).isoformat()
+    elif case.supplement is not None and key == "supplement":
         text = case.supplement.text
     elif case.ending is not None:
         text = case.ending.reason
     title, _, detail = workplace.words.word("next", key, language).partition("|")
     return {"key": key, "title": title, "detail": detail.replace("{text}", text), "action": action}
+
+
+def _desk_next(case: Case) -> str:
+    return "erased" if case.erased_at is not None else _DESK_NEXT.get(case.state, "done")
 
 
 def _stages(workplace: Workplace, case: Case, language: str) -> list[Json]:

@@ -17,6 +17,7 @@ from server.services.intake import Intake
 from server.services.ledger_port import Ledger
 from server.services.signatures import Signatures
 from server.services.workplace import Content, Person, Workplace, require_own
+from server.storage.objects import REGISTER
 from server.storage.sealed import SealedEntries
 
 Json = dict[str, Any]
@@ -106,7 +107,7 @@ class Delivery:
 
     async def certificate(self, person: Person, case_id: str) -> Content:
         """The signed certificate; refuses `certificate-not-ready`."""
-        case = await self._workplace.own_case(person, case_id)
+        case = await self._workplace.own_case_or_husk(person, case_id)
         return await self.certificate_of(case)
 
     async def certificate_of(self, case: Case) -> Content:
@@ -115,7 +116,7 @@ class Delivery:
 
     async def bundle(self, person: Person, case_id: str) -> Content:
         """The evidence bundle; refuses `certificate-not-ready`."""
-        case = await self._workplace.own_case(person, case_id)
+        case = await self._workplace.own_case_or_husk(person, case_id)
         return await self.bundle_of(case)
 
     async def bundle_of(self, case: Case) -> Content:
@@ -167,7 +168,7 @@ class Delivery:
             raise DomainError("certificate-not-ready")
         cipher = self._workplace.vault.cipher(case_id, "register")
         content = await self._workplace.objects.get(
-            row.object, cipher=cipher, label=f"{kind}/{intent}"
+            row.object, place=REGISTER, cipher=cipher, label=f"{kind}/{intent}"
         )
         if kind == "certificate":
             return Content(content, "application/pdf", "certificate.pdf")

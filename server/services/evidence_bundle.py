@@ -178,7 +178,7 @@ class EvidenceBundles:
         for event in events:
             purpose: Any = "register" if event.chain == register else "evidence"
             key = self._workplace.vault.cipher(case.id, purpose).key
-            items = self._workplace.files.private(case.id, event.id, event.private)["items"]
+            items = self._workplace.files.private(event)["items"]
             for name, content_sha256 in sorted(items.items()):
                 if name == "facts":
                     continue

@@ -58,7 +58,7 @@ class Intake:
 
     async def case(self, person: Person, case_id: str, *, language: str) -> Json:
         """One case."""
-        case = await self._workplace.own_case(person, case_id)
+        case = await self._workplace.own_case_or_husk(person, case_id)
         return self.view(case, session=await self.newest(case), language=language)
 
     async def fill(self, applicant: Applicant, case_id: str, *, field: str, value: object) -> Json:
@@ -168,8 +168,8 @@ class Intake:
         return await self.case(applicant, case_id, language=language)
 
     async def timeline(self, person: Person, case_id: str, *, language: str) -> Json:
-        """What happened, each with its place in the ledger."""
-        await self._workplace.own_case(person, case_id)
+        """What happened, each with its place in the ledger; also of an erased case."""
+        await self._workplace.own_case_or_husk(person, case_id)
         return {
             "entries": [
                 {

@@ -45,7 +45,7 @@ class Reception:
 
     async def case_file(self, staff: Staff, case_id: str, *, language: str) -> Json:
         """One case with checks, timeline and what this person may do."""
-        case = await self._workplace.files.case(case_id)
+        case = await self._workplace.files.case_or_husk(case_id)
         session = await self._intake.newest(case)
         timeline = await self._intake.timeline(staff, case_id, language=language)
         return {

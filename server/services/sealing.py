@@ -30,6 +30,7 @@ from server.journal import Journal
 from server.services.ledger_port import Ledger
 from server.services.workplace import Workplace
 from server.storage import registers
+from server.storage.objects import REGISTER
 from server.storage.outbox import WrittenEvent, events_of_session
 from server.storage.recordings import end_take
 from server.storage.registers import FileRow
@@ -221,7 +222,7 @@ class Sealing:
         self._passed("certificate-signed")
         cipher = self._workplace.vault.cipher(case.id, "register")
         kept = await self._workplace.objects.put(
-            pdf, cipher=cipher, label=f"certificate/{reference.intent}"
+            pdf, place=REGISTER, cipher=cipher, label=f"certificate/{reference.intent}"
         )
         row = FileRow(reference.intent, kept.name, kept.sha256, self._workplace.clock())
         return await self._workplace.registers.keep_certificate(row)
@@ -275,12 +276,12 @@ class Sealing:
             raise DomainError("certificate-not-ready")
         cipher = self._workplace.vault.cipher(case.id, "register")
         certificate = await self._workplace.objects.get(
-            stored.object, cipher=cipher, label=f"certificate/{reference.intent}"
+            stored.object, place=REGISTER, cipher=cipher, label=f"certificate/{reference.intent}"
         )
         session = await self._workplace.files.session(case.sessions[-1])
         data = await self._make_bundle(case, session, certificate)
         kept = await self._workplace.objects.put(
-            data, cipher=cipher, label=f"bundle/{reference.intent}"
+            data, place=REGISTER, cipher=cipher, label=f"bundle/{reference.intent}"
         )
         row = FileRow(reference.intent, kept.name, kept.sha256, self._workplace.clock())
         return await self._workplace.registers.keep_bundle(row)

@@ -35,14 +35,21 @@ class StatusLists:
         if row is not None and row["at"] > self._workplace.clock() - _OLD:
             found: Json = json.loads(row["document"])
             return found
-        newest = await self._newest_case()
-        return await self._make() if newest is None else await self.log(newest)
+        rows = await self._workplace.registers.all()
+        issued = [row for row in rows if row.state != "allocated"]
+        if not issued:
+            return await self._make()
+        return await self._log(issued[-1].case_id, issued[-1].intent)
 
     async def log(self, case: Case) -> Json:
         """Make a list now and write its digest into the register, once per certificate and day."""
-        day = self._workplace.calendar.day(self._workplace.clock()).isoformat()
         assert case.certificate is not None  # only issued cases come here
-        name = f"farseal/event/status/{case.certificate.intent}/{day}"
+        return await self._log(case.id, case.certificate.intent)
+
+    async def _log(self, case_id: str, intent: str) -> Json:
+        """The case may have been erased since: its certificate stands in the register."""
+        day = self._workplace.calendar.day(self._workplace.clock()).isoformat()
+        name = f"farseal/event/status/{intent}/{day}"
         event = hashlib.sha256(name.encode()).hexdigest()[:32]
         async with self._workplace.files.database.read() as connection:
             known = await connection.scalar(select(_T.c.document).where(_T.c.event == event))
@@ -51,22 +58,18 @@ class StatusLists:
             return found
         document = await self._make()
         at = self._workplace.clock()
-        async with self._workplace.files.change(case.id) as change:
-            await change.connection.execute(
+        told = Event(
+            id=event,
+            case_id=case_id,
+            kind="status-list",
+            at=at,
+            actor="system",
+            public={"sha256": hashlib.sha256(canonical_json(document)).hexdigest()},
+            chain="register",
+        )
+        async with self._workplace.files.telling(told) as connection:
+            await connection.execute(
                 insert(_T).values(at=at, event=event, document=canonical_json(document).decode())
-            )
-            change.emit(
-                [
-                    Event(
-                        id=event,
-                        case_id=case.id,
-                        kind="status-list",
-                        at=at,
-                        actor="system",
-                        public={"sha256": hashlib.sha256(canonical_json(document)).hexdigest()},
-                        chain="register",
-                    )
-                ]
             )
         return document
 
@@ -75,8 +78,3 @@ class StatusLists:
         revoked = [row.status_index for row in rows if row.state in ("revoked", "void")]
         at = self._workplace.clock()
         return await asyncio.to_thread(status.build, revoked, office=self._office, at=at)
-
-    async def _newest_case(self) -> Case | None:
-        rows = await self._workplace.registers.all()
-        issued = [row for row in rows if row.state != "allocated"]
-        return await self._workplace.files.case(issued[-1].case_id) if issued else None

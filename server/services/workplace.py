@@ -91,8 +91,18 @@ class Workplace:
             raise DomainError("matter-unknown", matter=matter) from None
 
     async def own_case(self, person: Person, case_id: str) -> Case:
-        """A case this person may see; for anybody else it does not exist (`case-unknown`)."""
-        case = await self.files.case(case_id)
+        """A case this person may see; for anybody else it does not exist (`case-unknown`).
+
+        Refuses `case-erased` once its evidence was destroyed.
+        """
+        case = await self.own_case_or_husk(person, case_id)
+        if case.erased_at is not None:
+            raise DomainError("case-erased")
+        return case
+
+    async def own_case_or_husk(self, person: Person, case_id: str) -> Case:
+        """The same, and what is left of it once its evidence was destroyed."""
+        case = await self.files.case_or_husk(case_id)
         require_own(case, person)
         return case
 
@@ -125,11 +135,13 @@ class Workplace:
 
     async def put(self, case_id: str, content: bytes, *, label: str) -> Stored:
         """Store bytes under the case's evidence key, durable on return."""
-        return await self.objects.put(content, cipher=self.vault.cipher(case_id), label=label)
+        cipher = self.vault.cipher(case_id)
+        return await self.objects.put(content, place=case_id, cipher=cipher, label=label)
 
     async def get(self, case_id: str, name: str, *, label: str) -> bytes:
         """Bytes stored under the case's evidence key."""
-        return await self.objects.get(name, cipher=self.vault.cipher(case_id), label=label)
+        cipher = self.vault.cipher(case_id)
+        return await self.objects.get(name, place=case_id, cipher=cipher, label=label)
 
 
 def require_own(case: Case, person: Person) -> None:

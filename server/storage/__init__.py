@@ -10,6 +10,7 @@
     cases      the one door for change: state and events of a case in one transaction
     outbox     the events waiting for the ledger, in order, and their anchors
     recordings takes, segments, gaps
+    erasures   what is to be destroyed, or was, and what is left of it
     registers  certificate numbers (gapless), the one signed file of an intent, the status list
     desk       what the desk and the verifier look things up by
 

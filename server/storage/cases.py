@@ -19,20 +19,23 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.canonical import canonical, digest
-from server.domain.case import Case
+from server.domain.case import Case, CaseState
 from server.domain.errors import DomainError
-from server.domain.events import Event
+from server.domain.events import ERASED, Event
 from server.domain.session import Session
 from server.storage import models
 from server.storage.codec import decode, encode, to_plain
 from server.storage.database import Database
-from server.storage.vault import ErasedError, Vault
+from server.storage.erasures import read_husk
+from server.storage.outbox import WrittenEvent
+from server.storage.vault import ErasedError, Purpose, Vault
 
 Committer = Callable[[bytes, str, str], str]
 """(key, label, content SHA-256 hex) -> commitment: `ledger.entry`'s, handed in from above."""
 Listener = Callable[[str, str | None], None]
-MACHINES = ("system", "recorder", "analysis")
-"""Actors that are no persons; they stand in the ledger by name."""
+MACHINES = ("system", "recorder", "analysis", "operator")
+"""Actors that stand in the ledger by name: machines, and whoever works at the server's console."""
+_CASES = select(models.case, models.erasure.c.husk).outerjoin(models.erasure)
 
 
 class Change:
@@ -89,7 +92,8 @@ class CaseFiles:
         """One change of a case (or of the case a session belongs to, with that session).
 
         With a case id alone, the case's newest session comes along. Refuses `case-unknown`,
-        `session-unknown`; raises `case-changed` if somebody else changed it meanwhile.
+        `case-erased`, `session-unknown`; raises `case-changed` if somebody else changed it
+        meanwhile.
         """
         async with self.database.write() as connection:
             session = None
@@ -110,13 +114,29 @@ class CaseFiles:
         for told in (change.session, change.also):
             self._tell(change.case.id, told.id if told else None)
 
+    @asynccontextmanager
+    async def telling(self, event: Event) -> AsyncIterator[AsyncConnection]:
+        """Write an event that changes no case, with what belongs to it, in one transaction.
+
+        The case may be erased: so does the register go on, and so is the erasure itself told.
+        """
+        async with self.database.write() as connection:
+            yield connection
+            await self._write_events(connection, [event])
+        self._tell(event.case_id, None)
+
     async def case(self, case_id: str) -> Case:
-        """A case as committed; refuses `case-unknown`."""
+        """A case as committed; refuses `case-unknown`, `case-erased`."""
         async with self.database.read() as connection:
             return await self._case(connection, case_id)
 
+    async def case_or_husk(self, case_id: str) -> Case:
+        """A case as committed, or what is left of it once it was erased; refuses `case-unknown`."""
+        async with self.database.read() as connection:
+            return await self._case_or_husk(connection, case_id)
+
     async def session(self, session_id: str) -> Session:
-        """A session as committed; refuses `session-unknown`."""
+        """A session as committed; refuses `session-unknown`, `case-erased`."""
         async with self.database.read() as connection:
             return await self._session(connection, session_id)
 
@@ -131,41 +151,43 @@ class CaseFiles:
         table = models.session
         query = select(table).where(table.c.case_id == case_id).order_by(table.c.number)
         async with self.database.read() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        return tuple(self._read_session(row) for row in rows)
+            return await self._sessions(connection, query)
 
     async def cases(self, *, applicant: str | None = None) -> tuple[Case, ...]:
-        """Cases, newest first; all of them, or those of an applicant."""
-        query = select(models.case).order_by(models.case.c.created_at.desc())
+        """Cases, newest first; all of them, or those of an applicant. Erased ones are husks."""
+        query = _CASES.order_by(models.case.c.created_at.desc())
         if applicant is not None:
             query = query.where(models.case.c.applicant == applicant)
         async with self.database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        return tuple(case for row in rows if (case := self._unless_erased(row)) is not None)
+        return tuple(self._read_case(row) for row in rows)
 
     async def sessions_in(self, *states: str) -> tuple[Session, ...]:
-        """Sessions standing in one of the states, oldest first."""
+        """Sessions standing in one of the states, oldest first; not those of erased cases."""
         table = models.session
         query = select(table).where(table.c.state.in_(states)).order_by(table.c.opened_at)
         async with self.database.read() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        return tuple(self._read_session(row) for row in rows)
+            return await self._sessions(connection, query)
 
-    def private(self, case_id: str, event_id: str, blob: bytes) -> dict[str, Any]:
-        """What an event kept to itself: {"facts", "items"}."""
-        cipher = self._vault.cipher(case_id)
-        value: dict[str, Any] = json.loads(cipher.decrypt(blob, f"event/{event_id}"))
+    def private(self, event: WrittenEvent) -> dict[str, Any]:
+        """What an event kept to itself: {"facts", "items"}. Raises ErasedError."""
+        purpose = self._purpose(event.kind, on_register=event.chain == self._register)
+        cipher = self._vault.cipher(event.case_id, purpose)
+        value: dict[str, Any] = json.loads(cipher.decrypt(event.private, f"event/{event.id}"))
         return value
 
     async def _case(self, connection: AsyncConnection, case_id: str) -> Case:
-        query = select(models.case).where(models.case.c.id == case_id)
+        case = await self._case_or_husk(connection, case_id)
+        if case.erased_at is not None:
+            raise DomainError("case-erased")
+        return case
+
+    async def _case_or_husk(self, connection: AsyncConnection, case_id: str) -> Case:
+        query = _CASES.where(models.case.c.id == case_id)
         row = (await connection.execute(query)).mappings().first()
         if row is None:
             raise DomainError("case-unknown")
-        case = self._unless_erased(row)
-        if case is None:
-            raise DomainError("case-unknown")
-        return case
+        return self._read_case(row)
 
     async def _session(self, connection: AsyncConnection, session_id: str) -> Session:
         query = select(models.session).where(models.session.c.id == session_id)
@@ -175,18 +197,39 @@ class CaseFiles:
         try:
             return self._read_session(row)
         except ErasedError:
-            raise DomainError("session-unknown") from None
+            raise DomainError("case-erased") from None
 
-    def _unless_erased(self, row: Mapping[Any, Any]) -> Case | None:
-        """The case of a row, or nothing when its key was destroyed: others go on as before."""
-        try:
-            return self._read_case(row)
-        except ErasedError:
-            return None
+    async def _sessions(self, connection: AsyncConnection, query: Any) -> tuple[Session, ...]:
+        found = []
+        for row in (await connection.execute(query)).mappings():
+            try:
+                found.append(self._read_session(row))
+            except ErasedError:  # others go on as before
+                continue
+        return tuple(found)
 
     def _read_case(self, row: Mapping[Any, Any]) -> Case:
-        cipher = self._vault.cipher(row["id"])
+        try:
+            cipher = self._vault.cipher(row["id"])
+        except ErasedError:
+            return self._read_husk(row)
         return decode(Case, cipher.decrypt(row["body"], f"case/{row['id']}/{row['version']}"))
+
+    def _read_husk(self, row: Mapping[Any, Any]) -> Case:
+        """The husk; of a database older than its vault only what stands in clear."""
+        case_id: str = row["id"]
+        if row["husk"] is not None:
+            return read_husk(case_id, row["husk"], cipher=self._vault.cipher(case_id, "register"))
+        return Case(
+            id=case_id,
+            matter=row["matter"],
+            language="zh-CN",
+            applicant=row["applicant"],
+            phone="",
+            state=CaseState(row["state"]),
+            created_at=row["created_at"],
+            erased_at=self._vault.destroyed_at(case_id),
+        )
 
     def _read_session(self, row: Mapping[Any, Any]) -> Session:
         cipher = self._vault.cipher(row["case_id"])
@@ -247,7 +290,10 @@ class CaseFiles:
         if event.facts:
             items["facts"] = digest(dict(event.facts))
         on_register = event.chain == "register"
-        key = self._vault.cipher(event.case_id, "register" if on_register else "evidence").key
+        cipher = self._vault.cipher(
+            event.case_id, self._purpose(event.kind, on_register=on_register)
+        )
+        key = cipher.key
         body: dict[str, object] = {
             **event.public,
             "kind": event.kind,
@@ -258,7 +304,6 @@ class CaseFiles:
             ],
         }
         private = canonical({"facts": dict(event.facts), "items": items})
-        cipher = self._vault.cipher(event.case_id)
         return {
             "id": event.id,
             "case_id": event.case_id,
@@ -269,6 +314,11 @@ class CaseFiles:
             "body": canonical(body).decode(),
             "private": cipher.encrypt(private, f"event/{event.id}"),
         }
+
+    @staticmethod
+    def _purpose(kind: str, *, on_register: bool) -> Purpose:
+        """Under which key an event's commitments and facts are: what outlives the evidence."""
+        return "register" if on_register or kind == ERASED else "evidence"
 
     def _pseudonym(self, key: bytes, actor: str) -> str:
         """Who acted, the same within a case and unlike in any other: cases cannot be linked."""

@@ -4,8 +4,10 @@ A write takes the database's write lock at its beginning (BEGIN IMMEDIATE), so i
 way for having read something old; writers of this process queue in asyncio, not in SQLite.
 """
 
+import asyncio
 import errno
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +40,13 @@ class Database:
         """Close every connection."""
         await self._writer.dispose()
         await self._reader.dispose()
+
+    async def scour(self) -> None:
+        """Write the file anew without what was deleted; nothing of it is left in the file.
+
+        Raises OSError while another program keeps the file from being written anew.
+        """
+        await asyncio.to_thread(_scour, self._path)
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every committed write (the journal waits for events so)."""
@@ -72,6 +81,19 @@ def migrate(path: Path, *, to: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", f"sqlite:///{path}")
     command.upgrade(config, to)
+
+
+def _scour(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        connection.execute("VACUUM")
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        raise OSError(errno.EBUSY, f"{path.name} could not be written anew: {error}") from error
+    finally:
+        connection.close()
+    if busy:
+        raise OSError(errno.EBUSY, f"another program reads {path.name}")
 
 
 def _engine(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:

@@ -1,7 +1,7 @@
 """The tables, as data. `migrations/` makes the same ones; a test compares.
 
-Bodies are ciphertext under the case's evidence key (`facts` of a certificate under its register
-key); columns in clear are random ids, states, times and digests of ciphertext.
+Bodies are ciphertext under the case's evidence key (`facts` of a certificate, and what an erasure
+leaves, under its register key); columns in clear are random ids, states, times and digests.
 """
 
 from sqlalchemy import (
@@ -200,6 +200,17 @@ invitation = Table(
     Column("token_sha256", String(64), primary_key=True),
     Column("case_id", String(32), nullable=False, index=True),
     Column("expires_at", BigInteger, nullable=False),
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("case_id", String(32), ForeignKey("case_file.id"), primary_key=True),
+    Column("event", String(32), nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("husk", LargeBinary, nullable=False),
+    Column("plan", LargeBinary, nullable=False),
+    Column("finished_at", BigInteger),
 )
 
 access = Table(

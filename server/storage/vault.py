@@ -3,8 +3,9 @@
     evidence   recording, frames, papers, and everything personal in the case
     register   what status and verification of an issued certificate need
 
-Erasing a case destroys its evidence key; the register key lives as long as the register
-(LEDGER.md 7). The vault is a file of its own, so that it can lie on another volume.
+Erasing a case destroys its evidence key; the register key lives as long as the register. The vault
+is a file of its own, so that it can lie on another volume. A destroyed key is in none of its files
+any more; it may be in backups of them, which have to expire (docs/operations.md).
 """
 
 import sqlite3
@@ -56,6 +57,8 @@ class Vault:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA busy_timeout=5000")
+        self._db.execute("PRAGMA secure_delete=ON")
+        self._db.execute("PRAGMA temp_store=MEMORY")
         self._db.execute(_SCHEMA)
 
     def close(self) -> None:
@@ -85,14 +88,38 @@ class Vault:
             return known
 
     def destroy(self, case_id: str, *, at: int) -> None:
-        """Destroy the evidence key of a case: what it encrypted and salted is erased."""
+        """Destroy the evidence key of a case: what it encrypted and salted is erased.
+
+        On return no file of the vault holds the wrapped key. Repeating it finishes one that was
+        broken off; the time of the first stands. Raises VaultError while another program has the
+        vault open in the middle of something.
+        """
         with self._lock:
             self._known.pop((case_id, "evidence"), None)
             self._db.execute(
                 "UPDATE case_key SET wrapped = NULL, destroyed_at = ? "
-                "WHERE case_id = ? AND purpose = 'evidence'",
+                "WHERE case_id = ? AND purpose = 'evidence' AND wrapped IS NOT NULL",
                 (at, case_id),
             )
+            # The log still holds the page as it was when the key was made, and so may pages that
+            # the file keeps free: empty the one, write the other anew.
+            self._empty_log()
+            self._db.execute("VACUUM")
+            self._empty_log()
+
+    def destroyed_at(self, case_id: str) -> int | None:
+        """When the evidence key of a case was destroyed (ms UTC), if it was."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT destroyed_at FROM case_key WHERE case_id = ? AND purpose = 'evidence'",
+                (case_id,),
+            ).fetchone()
+        return row[0] if row else None
+
+    def _empty_log(self) -> None:
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise VaultError("another program reads the vault; the key is not yet gone from disk")
 
     def _unwrap(self, case_id: str, purpose: Purpose) -> bytes:
         row = self._db.execute(
