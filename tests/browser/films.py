@@ -36,6 +36,7 @@ class Films:
     applicant: Camera
     notary: Camera
     card: bytes
+    passport: bytes
 
 
 def shoot(folder: Path) -> Films:
@@ -54,4 +55,5 @@ def shoot(folder: Path) -> Films:
     talking = [face.Shot(action="talk", seconds=SHOT_S)]
     face.write_y4m(notary.film, face.play(face.notary(), talking, fps=FPS), fps=FPS)
     voice.write_wav(notary.voice, 6, pitch_hz=130)
-    return Films(applicant, notary, specimen.jpeg(front))
+    passport = specimen.passport(APPLICANT, face.document_portrait())
+    return Films(applicant, notary, specimen.jpeg(front), specimen.jpeg(passport))

@@ -1,5 +1,6 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
 import type { Locales, RoomName } from "./i18n";
+import { reachable, useLine } from "./stores/line";
 
 declare module "vue-router" {
   interface RouteMeta {
@@ -111,9 +112,11 @@ export function createPages(locales: Locales) {
     document.documentElement.dataset.density = to.meta.density ?? "";
   });
   // A new version was put in place while this page was open: its old parts are gone, the new page has them all.
-  router.onError((error: unknown, to) => {
+  // Out of reach is another matter: what is on the screen stays there until the office answers.
+  router.onError(async (error: unknown, to) => {
     const gone = /import|preload|module/i.test(String(error));
     if (!gone || sessionStorage.getItem("farseal-renewed") === to.fullPath) return;
+    if (!(await reachable())) return useLine().lost();
     sessionStorage.setItem("farseal-renewed", to.fullPath);
     location.assign(to.fullPath);
   });
