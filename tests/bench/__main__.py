@@ -66,12 +66,9 @@ def main(only: tuple[str, ...]) -> None:
                     below.append(row.what)
     console.print(found)
     console.print(
-        f"{os.cpu_count()} cores; load average {before:.1f} before the first row, {load():.1f} after "
-        "the last (the bench's own included).",
-        "Beyond one for each core before the first row, others took part of the machine: read the "
-        "ratios, not the speeds."
-        if before > 1
-        else "Little else ran.",
+        f"{os.cpu_count()} cores; load average {before:.1f} before the first row (others' work), "
+        f"{load():.1f} after the last (ours too). "
+        + ("Little else ran." if before < 0.5 else "Read the ratios, not the speeds."),
         highlight=False,
     )
     for what in below:

@@ -1,4 +1,4 @@
-"""Tokens per second, and the cost of a whole certificate and of a verification.
+"""Tokens per second, the cost of a certificate and of a verification, the wait after an approval.
 
 Beside: a bare P-256 signature (what a token cannot do without), pyHanko's own `PdfSigner` for the
 same two signatures and document timestamp, and pyHanko's validation of them.
@@ -39,13 +39,15 @@ from signing.seal import office_seal_svg, strokes_svg
 from signing.trust import Trust
 from signing.verify import verify
 from tests.bench import Row
+from tests.bench.issuing import approvals
 from tests.documents.sample import CERTIFICATE, CODE, DOCUMENT, VERIFY_URL, handwriting
 from tests.signing.bundles import SESSION, genuine_bundle
 from tests.signing.cast import ACTS, PASSPHRASE, Browser, profile
 
-TITLE = "signing: tokens, certificates, verification"
+TITLE = "signing: tokens, certificates, approvals, verification"
 ROUNDS = 7
 TOKENS = 400
+CASES = 7
 
 
 def rows() -> Iterator[Row]:
@@ -58,7 +60,9 @@ def rows() -> Iterator[Row]:
         browser = Browser(ec.generate_private_key(ec.SECP256R1()))
         document, volume = _volume(office, browser)
         yield _whole(office, document)
-        yield _signatures(office, volume)
+        signatures = _signatures(office, volume)
+        yield signatures
+        yield from _approvals(directory / "approvals", (signatures.theirs or 0) / 1000)
         yield from _verifications(directory, office, browser, document, volume)
 
 
@@ -130,6 +134,15 @@ def _signatures(office: Office, volume: bytes) -> Row:
     ours = _median_s(lambda: sign_certificate(volume, office, notary_id="lin", at=_now()))
     stock = _median_s(lambda: asyncio.run(_stock(office, volume)))
     return Row("two signatures, B-LTA", ours * 1000, "ms", "pyHanko's PdfSigner", stock * 1000)
+
+
+def _approvals(directory: Path, stock: float) -> Iterator[Row]:
+    """Beside the two signatures alone, as pyHanko makes them: the rest is what a case needs."""
+    waits = approvals(directory, cases=CASES)
+    beside = "pyHanko's PdfSigner, signing alone"
+    what = "approval to delivered certificate"
+    yield Row(f"{what}, median of {CASES}", median(waits), "s", beside, stock)
+    yield Row(f"{what}, longest", max(waits), "s", beside, stock)
 
 
 class _InProcess(TimeStamper):  # type: ignore[misc]
