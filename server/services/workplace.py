@@ -74,14 +74,19 @@ class Workplace:
     office: OfficeFacts
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    seals_wait_for: Callable[[], str | None]
+    """Whom seals wait for now, outside this office: "witnesses", "timestamp" or None."""
 
     def new_id(self) -> str:
         """A random id of 128 bits, lowercase hex."""
         return self.random(16).hex()
 
     def act(self, actor: str, *, at: int | None = None) -> Act:
-        """Somebody acts now."""
-        return Act(actor, self.clock() if at is None else at, self.new_id())
+        """Somebody acts now. The event's id begins with the time (48 bits of ms, as in UUIDv7), for
+        the ledger files events in the order of their ids (docs/decisions/0010); 80 bits are random.
+        """
+        at = self.clock() if at is None else at
+        return Act(actor, at, f"{at:012x}{self.random(10).hex()}")
 
     def pack(self, matter: str) -> RulePack:
         """The rule pack of a matter; refuses `matter-unknown`."""

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
 from script import CHEN, FORM, LIN, WANG, Play
@@ -170,6 +171,17 @@ async def test_the_ledger_holds_the_case_whole_and_nothing_personal(delivered):
         LIN.name_zh,
     ):
         assert private.encode() not in everything
+
+
+async def test_the_ids_of_events_come_nearly_in_the_ledgers_order(delivered):
+    """The ledger files events by id: in order, an append touches only the end of its index."""
+    log = delivered.stage.log
+    leaves = [Leaf.parse(await log.leaf(index)) for index in range(log.size)]
+
+    # Those named after what they seal are the exception: a repeat must have the same id.
+    begins = [leaf.event[:12] for leaf in leaves if int(leaf.event[:12], 16) <= leaf.time]
+    assert len(begins) > 0.8 * len(leaves)
+    assert sum(a <= b for a, b in pairwise(begins)) > 0.9 * len(begins)
 
 
 async def test_the_register_chain_says_number_index_and_file(delivered):
