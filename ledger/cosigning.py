@@ -156,16 +156,17 @@ class Witnesses:
             first, longest = self._retry_s
             peer.wait_s = min(peer.wait_s * 2 or first, longest)
             peer.retry_at = asyncio.get_running_loop().time() + peer.wait_s
-            peer.trouble = str(error) or "no answer in time"
-            _log.warning(
-                "the witness %s has not signed, asking again in %.1f s: %s",
-                peer.url,
-                peer.wait_s,
-                peer.trouble,
-            )
+            trouble = str(error) or "no answer in time"
+            if trouble != peer.trouble:  # an outage is told once, not every ten seconds
+                _log.warning(
+                    "the witness %s has not signed, and is asked again: %s", peer.url, trouble
+                )
+            peer.trouble = trouble
             return error
         peer.cosigned = Checkpoint.unverified(note).size
         peer.at = max(each.time or 0 for each in signatures)
+        if peer.trouble is not None:
+            _log.warning("the witness %s signs again", peer.url)
         peer.trouble, peer.wait_s, peer.retry_at = None, 0.0, 0.0
         return None
 

@@ -124,6 +124,7 @@ def assemble(
         office=facts,
         clock=clock,
         random=random,
+        seals_wait_for=lambda: ledger.pending,
     )
     glyphs = drawing.missing_glyphs
     sealed = SealedEntries(database)

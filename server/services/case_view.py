@@ -39,7 +39,7 @@ _NEXT: Mapping[CaseState, tuple[str, str | None]] = {
     S.PENDING_APPROVAL: ("wait-approve", "done"),
     S.RETURNED: ("wait-approve", "done"),
     S.APPROVED: ("wait-issue", None),
-    S.ISSUED: ("done", "certificate"),
+    S.ISSUED: ("wait-issue", None),
     S.DELIVERED: ("done", "certificate"),
     S.ARCHIVED: ("done", "certificate"),
 }
@@ -49,7 +49,7 @@ _DESK_NEXT = {
     S.ACCEPTED: "wait-applicant", S.INFORMED: "wait-applicant", S.SCHEDULED: "wait-applicant",
     S.WAITING: "open", S.IN_SESSION: "continue", S.CLOSED: "wait-seal", S.SEALED: "draft",
     S.REVIEW: "draft", S.DRAFTED: "certify", S.PENDING_APPROVAL: "approve", S.RETURNED: "draft",
-    S.APPROVED: "wait-issue",
+    S.APPROVED: "wait-issue", S.ISSUED: "wait-issue",
 }  # fmt: skip
 _ACTIONS: Mapping[CaseState, tuple[str, ...]] = {
     S.SUBMITTED: ("precheck",),
@@ -132,7 +132,7 @@ def queue_line(workplace: Workplace, case: Case, *, session: Session | None, lan
         "waiting": case.state is S.WAITING,
         "session_id": session.id if session else None,
         "handler": _person(case.handler, language),
-        "next": workplace.words.word("desk", _desk_next(case), language),
+        "next": workplace.words.word("desk", _desk_next(workplace, case), language),
     }
 
 
@@ -156,7 +156,7 @@ def desk_parts(
             "phone_masked": phone[:3] + "****" + phone[-4:] if phone else "",
         },
         "handler": _person(case.handler, language),
-        "to_do": workplace.words.word("desk", _desk_next(case), language),
+        "to_do": workplace.words.word("desk", _desk_next(workplace, case), language),
         "checks": _checks(workplace, case, session, anchors, language, missing_glyphs)
         if case.erased_at is None
         else [],
@@ -272,12 +272,21 @@ def _next(workplace: Workplace, case: Case, language: str) -> Json:
         text = case.supplement.text
     elif case.ending is not None:
         text = case.ending.reason
-    title, _, detail = workplace.words.word("next", key, language).partition("|")
+    word = _held_up(workplace, key)
+    title, _, detail = workplace.words.word("next", word, language).partition("|")
     return {"key": key, "title": title, "detail": detail.replace("{text}", text), "action": action}
 
 
-def _desk_next(case: Case) -> str:
-    return "erased" if case.erased_at is not None else _DESK_NEXT.get(case.state, "done")
+def _desk_next(workplace: Workplace, case: Case) -> str:
+    if case.erased_at is not None:
+        return "erased"
+    return _held_up(workplace, _DESK_NEXT.get(case.state, "done"))
+
+
+def _held_up(workplace: Workplace, key: str) -> str:
+    """What to say while a seal is waited for: also of whom, when it is somebody outside."""
+    outside = workplace.seals_wait_for() if key in ("wait-seal", "wait-issue") else None
+    return f"wait-{outside}" if outside else key
 
 
 def _stages(workplace: Workplace, case: Case, language: str) -> list[Json]:
@@ -295,8 +304,8 @@ def _stages(workplace: Workplace, case: Case, language: str) -> list[Json]:
 
 def _certificate(case: Case) -> Json | None:
     reference = case.certificate
-    if reference is None or reference.issued_at is None:
-        return None
+    if reference is None or reference.issued_at is None or case.state is S.ISSUED:
+        return None  # issued, and not yet sealed: there is nothing to hand out
     return {
         "number": reference.number,
         "issued_at": reference.issued_at,

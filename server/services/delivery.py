@@ -156,7 +156,8 @@ class Delivery:
 
     async def _file(self, case: Case, kind: str) -> Content:
         reference = case.certificate
-        if reference is None or case.state is CaseState.APPROVED:
+        # Issued is not sealed: until it is, others could be shown a ledger without it.
+        if reference is None or case.state in (CaseState.APPROVED, CaseState.ISSUED):
             raise DomainError("certificate-not-ready")
         return await self.kept(case.id, reference.intent, kind)
 

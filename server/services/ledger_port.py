@@ -8,6 +8,11 @@ from ledger.log import Sealed
 class Ledger(Protocol):
     """Reading and sealing; writing is the journal's alone."""
 
+    @property
+    def pending(self) -> str | None:
+        """What a seal waits for now: "witnesses", "timestamp", or None."""
+        ...
+
     async def seal(self, index: int) -> Sealed:
         """Wait until an entry can be proven to others, and return the proof."""
         ...

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ledger.cosigning import Witnesses
 from ledger.log import Log
 from ledger.store import SqliteStore
 from server.documents import missing_glyphs, page_images, render_certificate, render_document, serif
@@ -149,6 +150,7 @@ async def open_stage(
     passed: Callable[[str], None] = lambda _name: None,
     taken: Sequence[Segment] = (),
     jobs: Jobs | None = None,
+    witnesses: Callable[[Office], Witnesses] | None = None,
 ) -> AsyncIterator[Stage]:
     """Open the office in a directory (again)."""
     clock, eyes = StageClock(), Eyes()
@@ -172,6 +174,7 @@ async def open_stage(
             guard=directory / "ledger" / "guard.json",
             clock=lambda: time.time_ns() // 1_000_000,
             timestamp=timestamp,
+            witnesses=witnesses(office) if witnesses else None,
         )
         closing.push_async_callback(log.close)
         facts = OfficeFacts(

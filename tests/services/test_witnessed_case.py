@@ -1,0 +1,129 @@
+"""A case under witnesses: it waits for them where it must, says so, and its bundle shows them."""
+
+import asyncio
+import io
+import time
+import zipfile
+from dataclasses import dataclass
+
+import pytest
+from script import LIN, WANG, Play
+from stage import Stage, open_stage
+
+from ledger.cosigning import Witnesses
+from server.domain.errors import DomainError
+from signing.ca import Office
+from signing.trust import Trust
+from signing.verify_bundle import verify
+from tests.ledger.outside import Outside, gone
+
+
+class TimeOfDay:
+    """A clock nobody sets, for witnesses beside an office that runs by it."""
+
+    @property
+    def wall(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Town:
+    """Three witnesses, of which two must sign."""
+
+    outside: Outside | None = None
+
+    def witnesses(self, office: Office) -> Witnesses:
+        if self.outside is None:
+            self.outside = Outside(office.log_keys, TimeOfDay())
+            for number in range(3):
+                self.outside.add(f"w{number}.example")
+        outside = self.outside
+        return Witnesses(
+            outside.policy(2),
+            ask=outside.ask,
+            log_keys=office.log_keys.verifiers,
+            clock=lambda: outside.clock.wall,
+            retry_s=(0.01, 0.05),
+        )
+
+    def answer(self, answers: bool) -> None:
+        assert self.outside is not None
+        for each in self.outside.neighbours:
+            each.instead = None if answers else gone
+
+
+async def pending(stage: Stage) -> None:
+    async with asyncio.timeout(60):
+        while stage.log.pending != "witnesses":
+            await stage.log.leaf(0)
+
+
+async def next_of(stage: Stage, case: str) -> tuple[str, str]:
+    """State and next step, as the applicant is told."""
+    view = await stage.services.intake.case(WANG, case, language="en")
+    return view["state"], view["next"]["title"]
+
+
+async def test_a_certificate_waits_for_the_witnesses(office) -> None:
+    town = Town()
+    async with open_stage(office("judged"), witnesses=town.witnesses) as stage:
+        services = stage.services
+        (case,) = await services.workplace.files.cases()
+        play = Play(stage, case=case.id)
+        await play.approve()
+        town.answer(False)
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(stage.work())
+            # The intent is not sealed, so nothing is signed.
+            await pending(stage)
+            assert await next_of(stage, case.id) == ("APPROVED", "Waiting for the witnesses")
+            queue = await services.reception.queue(LIN, filter="all", language="en")
+            assert "Waiting for the witnesses" in [each["next"] for each in queue["cases"]]
+            with pytest.raises(DomainError, match="certificate-not-ready"):
+                await services.delivery.certificate(WANG, case.id)
+            assert not work.done()
+            town.answer(True)
+        state, _ = await next_of(stage, case.id)
+        assert state == "DELIVERED"
+
+        stage.office.trust_witnesses(
+            town.witnesses(stage.office).policy, since=lambda: stage.log.witnessed_from
+        )
+        trust = Trust.parse(stage.office.trust())
+        bundle = (await services.delivery.bundle(WANG, case.id)).content
+        report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
+        assert report.verdict == "valid", [c for c in report.checks if c.outcome != "ok"]
+        assert "no-witness" not in report.notes
+        with zipfile.ZipFile(io.BytesIO(bundle)) as files:
+            assert trust.policy.holds(files.read("ledger/checkpoint.txt").decode())
+
+
+async def test_what_is_issued_and_not_sealed_is_not_handed_out(office) -> None:
+    """The witnesses go away between the intent and the certificate."""
+    town = Town()
+
+    def passed(name: str) -> None:
+        if name == "act-completed":
+            town.answer(False)
+
+    async with open_stage(office("judged"), witnesses=town.witnesses, passed=passed) as stage:
+        services = stage.services
+        (case,) = await services.workplace.files.cases()
+        play = Play(stage, case=case.id)
+        await play.approve()
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(stage.work())
+            async with asyncio.timeout(120):
+                while (await next_of(stage, case.id))[0] != "ISSUED":
+                    await stage.log.leaf(0)
+            await pending(stage)
+            assert (await next_of(stage, case.id))[1] == "Waiting for the witnesses"
+            view = await services.intake.case(WANG, case.id, language="zh-CN")
+            assert view["certificate"] is None
+            assert view["next"]["title"] == "等待见证方签署"
+            for ask in (services.delivery.certificate, services.delivery.bundle):
+                with pytest.raises(DomainError, match="certificate-not-ready"):
+                    await ask(WANG, case.id)
+            assert not work.done()
+            town.answer(True)
+        assert (await next_of(stage, case.id))[0] == "DELIVERED"
