@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.bench import Row
 
 ROOMS = ("ledger", "audit", "media", "signing")
-WIDTH = 132  # characters, where nobody says how wide the paper is
+WIDTH = 180  # characters, where nobody says how wide the paper is
 
 
 def table() -> Table:
