@@ -54,6 +54,7 @@ How it is kept:
     store      the tables, insert-only      read       what a log shows to everybody
     recovery   starting is recovering       sequencer  the one writer
     log        the asyncio face             snapshot, fsck   recompute all of it
+    scrub      the same, slice by slice, while it is in use
 
 The first five need the standard library and `cryptography`; a verifier is no more than those.
 Bytes: docs/ledger-format.md.

@@ -79,6 +79,12 @@ class Snapshot:
             yield from rows
             start = rows[-1].idx
 
+    def rows(self, start: int, stop: int) -> Sequence[Row]:
+        """The entries start <= index < stop, as far as there are any."""
+        where = (entry.c.idx >= start) & (entry.c.idx < stop)
+        query = select(*entry.columns).where(where).order_by(entry.c.idx)
+        return [Row(*row) for row in self._rows(query)]
+
     def tile(self, level: int, number: int) -> bytes | None:
         query = select(tile.c.hashes).where(tile.c.level == level, tile.c.n == number)
         return next((hashes for (hashes,) in self._rows(query)), None)

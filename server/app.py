@@ -315,6 +315,7 @@ def _doors(
             ledger_size=lambda: ledger.size,
             ledger_trouble=backstage.ledger_trouble,
             seals_wait_for=lambda: ledger.pending,
+            ledger_scrub=lambda: (backstage.scrubber.damaged, backstage.scrubber.scrubbed_at),
             in_thread=asyncio.to_thread,
             version=version("farseal"),
         ),

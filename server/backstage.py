@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,6 +38,7 @@ from server.media import Sampler
 from server.observe import logger
 from server.outbox.console import ConsoleOutbox
 from server.recovery import takes_on_disk
+from server.scrubbing import Scrubber
 from server.services.accounts import Accounts
 from server.services.assemble import Services, assemble, open_files
 from server.services.erasure import Erasure
@@ -66,6 +68,7 @@ class Backstage:
     tasks: Supervisor
     check_context: Callable[[], Awaitable[Mapping[str, Any]]]
     ledger_trouble: Callable[[], str | None]
+    scrubber: Scrubber
 
     def rooms(self, sandbox: Sandbox) -> tuple[object, ...]:
         """Return the rooms of routes that stand on the services."""
@@ -183,6 +186,10 @@ async def open_backstage(
         closing.callback(jobs.close)
         await jobs.launch(services.sealing, services.archive)
         tasks.start(jobs.run(), name="sweep of unfinished jobs")
+        scrubber = Scrubber(
+            config.path("ledger") / "ledger.db", clock=clock, monotonic=time.monotonic
+        )
+        tasks.start(scrubber.run(), name="ledger scrubber")
         closing.push_async_callback(studio.close_all)
         if warm:
             tasks.start(_warm(analyst), name="warming the analyst")
@@ -202,7 +209,13 @@ async def open_backstage(
             }
 
         yield Backstage(
-            services, hub, studio, tasks, check_context, ledger_trouble=lambda: journal.failed
+            services,
+            hub,
+            studio,
+            tasks,
+            check_context,
+            ledger_trouble=lambda: journal.failed,
+            scrubber=scrubber,
         )
 
 

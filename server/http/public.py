@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -39,8 +39,9 @@ class LedgerAnswer(Protocol):
 class Public:
     """Everything without a login but the certificates' look-up (`lookup.py`).
 
-    `read_ledger(path)` answers a path under `/log/`, `ledger_size()` counts entries; `in_thread`
-    runs the office's synchronous calls off the loop.
+    `read_ledger(path)` answers a path under `/log/`, `ledger_size()` counts entries,
+    `ledger_scrub()` says which entries and tiles have changed, and when all were last read again
+    (ms UTC); `in_thread` runs the office's synchronous calls off the loop.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Public:
         ledger_size: Callable[[], int],
         ledger_trouble: Callable[[], str | None],
         seals_wait_for: Callable[[], str | None],
+        ledger_scrub: Callable[[], tuple[Sequence[str], int | None]],
         in_thread: Callable[..., Awaitable[Any]],
         version: str,
     ) -> None:
@@ -65,18 +67,23 @@ class Public:
         self._ledger_size = ledger_size
         self._ledger_trouble = ledger_trouble
         self._seals_wait_for = seals_wait_for
+        self._ledger_scrub = ledger_scrub
         self._in_thread = in_thread
         self._version = version
 
     @endpoint("GET", "/healthz", roles=PUBLIC)
     async def health(self, call: Call) -> Answer:
-        """Tell whether events reach the ledger, how long it is, and what its seals wait for."""
+        """Tell whether events reach the ledger, how long it is, what its seals wait for, and what
+        of it was found changed when it was last read again."""
         waiting = self._ledger_trouble()
+        damaged, scrubbed_at = self._ledger_scrub()
         return {
-            "ok": waiting is None,
+            "ok": waiting is None and not damaged,
             "ledger_size": self._ledger_size(),
             "waiting": waiting,
             "seals_wait_for": self._seals_wait_for(),
+            "damaged": list(damaged),
+            "scrubbed_at": scrubbed_at,
         }
 
     @endpoint("GET", "/api/openapi.json", roles=PUBLIC)

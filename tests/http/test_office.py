@@ -106,7 +106,8 @@ async def refusal(attempt: object) -> str:
 
 async def test_the_front_door(office: Office) -> None:
     async with office.browser() as visitor:
-        assert (await visitor.get("/healthz"))["ok"] is True
+        health = await visitor.get("/healthz")
+        assert (health["ok"], health["damaged"]) == (True, [])
         config = await visitor.get("/api/config")
         assert config["demo"] is True
         assert config["stand_ins"] == ["certificate-authority", "registry", "outbox"]
