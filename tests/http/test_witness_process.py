@@ -22,6 +22,7 @@ from ledger.witness import MAX_ANSWER_BYTES, Answer, Request
 from server.cli.witness import command
 from server.http.witness import Asker
 from server.witness_house import open_witness
+from tests.conftest import ROOT
 from tests.ledger.histories import History
 
 KEYS = LogKeys.generate("office.example/ledger")
@@ -141,6 +142,11 @@ def test_a_folder_is_a_witness_s_or_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "w" / "ed25519.key").chmod(0o600)
     (tmp_path / "w" / "witness.db").unlink()
     assert "retire this witness" in begin("--name", NAME)
+
+
+def test_every_option_is_documented() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    assert all(f"`{option.opts[0]}`" in operations for option in command.params)
 
 
 async def cheat(

@@ -11,6 +11,7 @@ import pytest
 from ledger.entry import Leaf, commitment, derive_salt
 from ledger.merkle import Edge, leaf_hash
 from ledger.note import Verifier, open_checkpoint
+from ledger.policy import Policy
 from ledger.proof import TlogProof, parse_leaf, verify_case
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "ledger-format.md"
@@ -21,7 +22,7 @@ def blocks() -> dict[str, str]:
     """The fenced blocks by their names."""
     text = DOCUMENT.read_text("utf-8")
     found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(found) == 6
+    assert len(found) == 8
     return dict(found)
 
 
@@ -53,3 +54,11 @@ def test_checkpoint_and_proof(blocks: dict[str, str]) -> None:
     leaf = blocks["leaf"].encode().splitlines()[1]
     assert proof.verify(leaf, [verifier]) == checkpoint
     assert parse_leaf(leaf, index=proof.index).time == 1_795_442_400_250
+
+
+def test_witness_and_policy(blocks: dict[str, str]) -> None:
+    policy = Policy.parse(blocks["policy"].encode())
+    (signature,) = policy.cosignatures(blocks["note"] + blocks["cosignature"])
+    assert signature.time == 1_795_442_401
+    assert policy.holds(blocks["note"] + blocks["cosignature"])
+    assert not policy.holds(blocks["note"])
