@@ -6,13 +6,12 @@ when it has lasted, and again only after it has gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from server.identity import faces, outline, picture, quality
+from server.identity import faces, picture, printed, quality
 from server.identity.findings import Finding, Quality
 from server.identity.models import Models
-from server.identity.outline import Quad
 
 Box = tuple[float, float, float, float]
 
@@ -22,7 +21,6 @@ POOR_MS = 3_000
 SECOND_MS = 1_000
 FROZEN_MS = 3_000
 _SIGNATURE = (64, 36)
-_PORTRAIT = (0.05, 0.25)  # a face's width over its document's; a person before a window fills more
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,14 @@ def read(models: Models, frame: bytes, *, at: int) -> FrameReading:
     luma = cv2.cvtColor(
         cv2.resize(image, _SIGNATURE, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
     )
-    outlines: list[Quad] = []
-    if len(found) > 1:  # only then does it matter whether one of them is printed
-        outlines = [*outline.find_quads(image, "front"), *outline.find_quads(image, "passport")]
+    # Only beside another face does it matter here whether one of them is printed.
+    documents = printed.documents(image) if len(found) > 1 else ()
     return FrameReading(
         at=at,
         width=image.shape[1],
         height=image.shape[0],
         faces=tuple(
-            Face(face.box, quality.of_face(image, face), _printed(face.box, outlines))
+            Face(face.box, quality.of_face(image, face), printed.is_printed(face, documents))
             for face in found
         ),
         signature=luma.tobytes(),
@@ -154,21 +151,3 @@ def _hint(
 
 def _with(finding: Finding, evidence: Mapping[str, bytes]) -> Finding:
     return replace(finding, evidence=evidence)
-
-
-def _printed(box: Box, outlines: Sequence[Quad]) -> bool:
-    """Says whether a face lies in an outline and has a portrait's share of its width."""
-    for quad in outlines:
-        across = max(x for x, _ in quad) - min(x for x, _ in quad)
-        if _inside(box, quad) and _PORTRAIT[0] < box[2] / across < _PORTRAIT[1]:
-            return True
-    return False
-
-
-def _inside(box: Box, quad: Quad) -> bool:
-    """Says whether the middle of a face lies in a convex quadrilateral given clockwise."""
-    if len(quad) != 4:
-        return False
-    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    sides = zip(quad, (*quad[1:], quad[0]), strict=True)
-    return all((bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0 for (ax, ay), (bx, by) in sides)

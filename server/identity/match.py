@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from server.identity import faces, picture
+from server.identity import faces, picture, printed
 from server.identity.errors import PictureRefused
 from server.identity.findings import Band, Finding
 from server.identity.models import Models
@@ -25,7 +25,8 @@ def compare(models: Models, portrait: bytes, frames: Sequence[bytes], *, at: int
     """Compares by the median of the three most similar live frames.
 
     The finding carries both pictures. Its level is "info" when similar, else "attention": never
-    more, for a low number has many innocent causes. "unavailable" when either face cannot be seen.
+    more, for a low number has many innocent causes. "unavailable" when either face cannot be seen,
+    or no live one but the portrait on a document held up: it would be compared with itself.
     """
     try:
         document = picture.decode(portrait)
@@ -36,17 +37,21 @@ def compare(models: Models, portrait: bytes, frames: Sequence[bytes], *, at: int
         return _none("face.unavailable.portrait", at)
     wanted = faces.embed(models, document, found[0])
     seen: list[tuple[float, bytes]] = []
+    held_up = False
     for frame in frames:
         try:
             image = picture.decode(frame)
         except PictureRefused:
             continue
-        live = faces.detect(models, image)
+        every = faces.detect(models, image)
+        documents = printed.documents(image) if every else ()
+        live = [face for face in every if not printed.is_printed(face, documents)]
+        held_up |= len(live) < len(every)
         if live:
             cosine = float(wanted @ faces.embed(models, image, live[0]))
             seen.append((cosine, picture.encode(faces.crop(image, live[0]))))
     if not seen:
-        return _none("face.unavailable.live", at)
+        return _none(f"face.unavailable.{'printed' if held_up else 'live'}", at)
     best = sorted(seen, key=lambda item: -item[0])[:BEST]
     score = statistics.median(cosine for cosine, _ in best)
     where = band(score)

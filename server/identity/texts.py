@@ -150,6 +150,12 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "无法比较：本人画面里没有找到脸。",
         "Unavailable: no face was found in the live picture.",
     ),
+    (
+        "face.unavailable.printed",
+        "无法比较：画面里只看到证件上的脸，没有看到本人的脸。请放下证件再拍。",
+        "Unavailable: only the face on the document can be seen, not the person's own. Please have "
+        "the document put down and take the picture again.",
+    ),
     # Hints while watching
     ("hint.absent", "画面里没有人脸。", "No face in the picture."),
     (

@@ -12,7 +12,7 @@ from server.identity import card, match, models, resident_id
 from server.identity.findings import DocumentReading, Field
 from server.identity.ocr import Line, Reader
 from server.rehearsal import face, specimen
-from tests.identity.conftest import AT, TODAY, png
+from tests.identity.conftest import AT, TODAY, png, through_vp8
 
 PERSON = specimen.Person()
 
@@ -94,6 +94,22 @@ def test_the_portrait_is_not_similar_to_somebody_else(
     finding = match.compare(networks, portrait, other, at=AT)
     assert finding.detail["band"] == "not_similar"
     assert finding.level == "attention"  # never louder: nobody is rejected by a number
+
+
+@pytest.mark.parametrize("document", ["front", "passport"])
+def test_a_portrait_held_up_is_never_compared_with_itself(
+    document: str,
+    cards: dict[str, Any],
+    shown: dict[str, DocumentReading],
+    networks: models.Models,
+) -> None:
+    portrait = shown[document].portrait
+    assert portrait is not None
+    held = list(face.play(face.applicant(), [face.Shot(seconds=0.6, held=cards[document])]))
+    finding = match.compare(networks, portrait, [png(through_vp8(held)[-1])], at=AT)
+    assert (finding.level, finding.text_key, finding.score) == (
+        "unavailable", "face.unavailable.printed", None,
+    )  # fmt: skip
 
 
 def test_without_a_live_face_the_comparison_is_unavailable(
