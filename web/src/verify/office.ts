@@ -2,7 +2,7 @@ import { api } from "../api/client";
 import { Problem } from "../api/problem";
 import type { VerifyNumber } from "../api/types";
 import { Log } from "./log";
-import { type Key, parseKey, requireSigned, signedAt } from "./note";
+import { type Checkpoint, type Key, parseKey, requireSigned, signedAt } from "./note";
 import { Failed, type Found, type Procedure, Unavailable } from "./report";
 
 /** What the office shows to everybody: its trust, its log, the standing of a number. Tests hand in their own. */
@@ -16,7 +16,7 @@ export interface Trust {
   demo: boolean;
   office: { name_zh: string; name_en: string };
   ledger: { origin: string; vkeys: string[] };
-  witnesses: unknown[];
+  witnesses: { name: string; vkey: string }[];
 }
 
 export const fromServer: Public = {
@@ -27,6 +27,18 @@ export const fromServer: Public = {
 
 /** Keys that a trust.json names for the office's log. */
 export const keysOf = (trust: Trust): Key[] => trust.ledger.vkeys.map(parseKey);
+
+/** The witnesses of trust.json by name, and whether a line by a key of theirs stands under this checkpoint: the line is
+ * not checked here, for browsers cannot check every kind. */
+export function witnessesOf(trust: Trust, checkpoint: Checkpoint): { name: string; signed: boolean }[] {
+  const found = new Map<string, boolean>();
+  for (const { vkey } of trust.witnesses) {
+    const [name, id] = vkey.split("+") as [string, string];
+    const signed = checkpoint.lines.some((line) => line.name === name && line.id === id);
+    found.set(name, (found.get(name) ?? false) || signed);
+  }
+  return [...found].map(([name, signed]) => ({ name, signed }));
+}
 
 export function notesOf(trust: Trust): string[] {
   return [...(trust.demo ? ["demo-office"] : []), ...(trust.witnesses.length ? [] : ["no-witness"]), "own-time"];
