@@ -12,6 +12,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring
 
 from ledger.entry import parse_canonical
+from ledger.errors import EntryError
 
 MAX_SHAPES = 1024
 MAX_ALIKE = 4
@@ -39,7 +40,10 @@ class Bodies:
             if match(body):
                 return
         # In its leaf it stands one level deeper than alone.
-        value = parse_canonical(b'{"body":%b}' % body)["body"]
+        whole = parse_canonical(b'{"body":%b}' % body)
+        if tuple(whole) != ("body",):
+            raise EntryError("not one body, but something after it")
+        value = whole["body"]
         if self._shapes < MAX_SHAPES and len(alike) < MAX_ALIKE:
             match = re.compile(_shape(value)).fullmatch
             if match(body):  # else its texts are not plain, and the next one's will not be either

@@ -72,3 +72,11 @@ def grown(template: Path, office: Office) -> Office:
     """An office with a copy of that ledger, closed."""
     shutil.copytree(template, office.directory, dirs_exist_ok=True)
     return office
+
+
+@pytest.fixture
+def key(tmp_path: Path, keys: LogKeys) -> Path:
+    """The log's verifier keys, in a file."""
+    path = tmp_path / "keys.txt"
+    path.write_text("\n".join(each.vkey for each in keys.verifiers))
+    return path

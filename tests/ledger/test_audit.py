@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from ledger.audit import STRETCH, Audit, audit
-from ledger.bodies import Bodies
-from ledger.entry import canonical_json, parse_canonical
-from ledger.errors import EntryError, NoteError, NotFoundError, ProofError
+from ledger.errors import NoteError, NotFoundError, ProofError
 from ledger.fork import ForkProof
 from ledger.merkle import TILE_WIDTH, verify_consistency
 from ledger.note import Checkpoint, LogKeys
@@ -208,6 +206,8 @@ def changed(at: int, **values: object) -> Callable[[dict[str, object]], None]:
         ({"body": {"é": 1}}, "entries", "not-a-leaf"),
         ({"body": []}, "entries", "not-a-leaf"),
         ({"extra": 1}, "entries", "not-a-leaf"),
+        ({"bodz": {"a": 1}}, "entries", "not-a-leaf"),
+        ({"apple": 1}, "entries", "not-a-leaf"),
         ({"v": 2}, "entries", "not-a-leaf"),
     ],
 )
@@ -232,12 +232,10 @@ def test_what_the_log_signed_against_its_own_rules_is_named(
 
 def test_a_case_whose_entry_was_left_out_is_named(tmp_path: Path, keys: LogKeys) -> None:
     """The log never wrote its entry 900: no hash is wrong, but the case's own count is."""
-    counts = dict.fromkeys(range(8), 0)
 
     def spoil(leaf: dict[str, object]) -> None:
         if leaf["case"] == session(900)[0] and leaf["index"] >= 900:
             leaf["case_seq"] = int(str(leaf["case_seq"])) + 1
-        counts[0] += 1
 
     write_log(tmp_path, keys, 1200, spoil=spoil)
     assert found(whole(tmp_path, keys)) == {("cases", "entry 900", "case-seq")}
@@ -316,12 +314,11 @@ def test_two_histories_are_proven_to_anyone(
         carried.verify(LogKeys.generate(keys.origin).verifiers)
 
 
-@pytest.mark.parametrize("size", [256, 300, 1000, SIZE])
+@pytest.mark.parametrize("size", [300, 1000, SIZE])
 def test_one_history_proves_no_fork(log: Path, keys: LogKeys, size: int) -> None:
     """Nobody can slander a log with what it signed, whatever hashes they add."""
     view = Mirror.at(log).open(keys.verifiers)
-    old = (log / f"checkpoints/{size}") if size != 256 else None
-    note = old.read_text() if old else view.note
+    note = (log / f"checkpoints/{size}").read_text()
     proof = ForkProof.between(note, view.note, view.cache.tree(SIZE))
     with pytest.raises(ProofError):
         proof.verify(keys.verifiers)
@@ -344,48 +341,6 @@ def test_a_proof_of_fork_has_one_spelling(twin: Path, keys: LogKeys, data: st.Da
         assert ForkProof.parse(changed).text == changed
     except ProofError:
         return
-
-
-BODIES = st.sampled_from(
-    [
-        {"kind": "segment", "n": 5, "items": [{"name": "a", "sha256": "0f"}]},
-        {"kind": "segment", "n": -7, "items": [{"name": "b", "sha256": ""}]},
-        {"kind": "said", "text": "第一条\n", "ok": True, "none": None},
-        {"kind": "x", "deep": [[["y"]], {}], "n": 10**15},
-    ]
-)
-
-
-@given(st.lists(st.tuples(BODIES, st.integers(0, 200), st.binary(max_size=3)), max_size=30))
-@settings(deadline=None, max_examples=400)
-def test_bodies_that_look_alike_are_read_as_strictly(
-    bodies: list[tuple[dict[str, object], int, bytes]],
-) -> None:
-    """Whatever the shapes let through, the strict reader takes too, and the other way round."""
-    reader = Bodies()
-    for value, at, put in bodies:
-        body = canonical_json(value)
-        body = body[:at] + put + body[at + len(put) :]
-        try:
-            strict = type(parse_canonical(b'{"body":%b}' % body)["body"]) is not None
-        except (EntryError, KeyError):
-            strict = False
-        try:
-            reader.require(body)
-            quick = True
-        except (EntryError, KeyError):
-            quick = False
-        assert quick == strict
-
-
-def test_nesting_counts_from_the_leaf() -> None:
-    for depth, fits in ((31, True), (32, False)):
-        body = b'{"a":' * depth + b"1" + b"}" * depth
-        if fits:
-            Bodies().require(body)
-        else:
-            with pytest.raises(EntryError):
-                Bodies().require(body)
 
 
 def test_other_peoples_trees_have_our_roots(log: Path) -> None:

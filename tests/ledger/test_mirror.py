@@ -12,7 +12,6 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
-from click.testing import CliRunner
 
 from ledger.audit import audit
 from ledger.errors import (
@@ -28,7 +27,7 @@ from ledger.fork import ForkProof
 from ledger.kept import UNFINISHED
 from ledger.mirror import Fetch, mirror
 from ledger.note import LogKeys
-from server.cli import main
+from tests.ledger.commands import run
 from tests.ledger.large import session, write_log
 from tests.ledger.site import Answer, serve
 
@@ -157,23 +156,6 @@ def test_a_run_that_breaks_off_leaves_whole_files_and_goes_on(
     assert audit(tmp_path, keys.verifiers).findings == ()
     assert mirror(source, tmp_path, keys.verifiers).before == 300
     assert tiles(tmp_path) == tiles(logs[2900])
-
-
-def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code and what was said."""
-    done = CliRunner(env={"LANG": "C.UTF-8", "COLUMNS": "100"}).invoke(
-        main, ["ledger", *map(str, arguments)]
-    )
-    assert done.exception is None or isinstance(done.exception, SystemExit)
-    return done.exit_code, done.stdout, done.stderr
-
-
-@pytest.fixture
-def key(tmp_path: Path, keys: LogKeys) -> Path:
-    """The log's keys, in a file."""
-    path = tmp_path / "keys.txt"
-    path.write_text("\n".join(each.vkey for each in keys.verifiers))
-    return path
 
 
 @pytest.mark.parametrize("request_number", [2, 14, 23])
@@ -376,36 +358,3 @@ def test_the_commands_print_a_proof_of_fork(
     assert run("fork", carried, "--key", key)[0] == 1
     shutil.copy(twins[1000] / "checkpoint", target / "checkpoints" / "300")
     assert run("audit", target, "--key", key)[0] == 1
-
-
-def test_the_audit_command_names_what_was_changed(
-    logs: dict[int, Path], tmp_path: Path, key: Path
-) -> None:
-    target = Path(shutil.copytree(logs[2900], tmp_path / "log"))
-    assert run("audit", target, "--key", key)[0] == 0
-    data = bytearray((target / "tile/entries/000").read_bytes())
-    data[data.index(b'"index":7,') + 30] ^= 1
-    (target / "tile/entries/000").write_bytes(data)
-
-    code, out, _ = run("audit", target, "--key", key)
-    zh = run("audit", target, "--key", key, "--lang", "zh-CN")[1]
-    report = json.loads(run("audit", target, "--key", key, "--json")[1])
-
-    assert (code, "entry 7" in out, "条目 7" in zh) == (1, True, True)
-    assert [each["where"] for each in report["findings"]] == ["entry 7"]
-    assert report["clean"] is False
-    outcomes = {each["check"]: each["outcome"] for each in report["checks"]}
-    assert [check for check, outcome in outcomes.items() if outcome == "failed"] == ["entries"]
-    with serve(target) as url:
-        assert run("audit", url, "--key", key)[0] == 1
-    with serve(logs[2900]) as url:
-        assert run("audit", url, "--key", key)[0] == 0
-    for arguments in ((tmp_path / "none", "--key", key), (target,), ("file:///x", "--key", key)):
-        assert run("audit", *arguments)[0] == 3
-
-
-def test_keys_beside_a_mirror_are_named(logs: dict[int, Path], tmp_path: Path, key: Path) -> None:
-    target = Path(shutil.copytree(logs[300], tmp_path / "log"))
-    (target / "trust.json").write_text(json.dumps({"vkeys": key.read_text().split()}))
-    code, _, said = run("audit", target)
-    assert (code, "trust.json" in said) == (0, True)
