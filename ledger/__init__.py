@@ -55,6 +55,8 @@ How it is kept:
     recovery   starting is recovering       sequencer  the one writer
     log        the asyncio face             snapshot, fsck   recompute all of it
     scrub      the same, slice by slice, while it is in use
+    lock       one process writes it
+    diagnosis  why a log does not start     repair     writing a damaged database anew
 
 The first five need the standard library and `cryptography`; a verifier is no more than those.
 Bytes: docs/ledger-format.md.

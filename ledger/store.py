@@ -19,7 +19,6 @@ One thread writes, through one held connection; any thread may read.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,7 +46,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ledger.entry import Leaf
-from ledger.errors import DamageError, LockedError, StoreError, TakenError
+from ledger.errors import DamageError, StoreError, TakenError
+from ledger.lock import take
 from ledger.merkle import FullTile
 
 SCHEMA = MetaData()
@@ -136,7 +136,7 @@ class SqliteStore:
         """Take the lock, make the tables, check the file; again after a failed write."""
         self._close_writer()
         if self._lock is None:
-            self._lock = _lock(self.path)
+            self._lock = take(self.path)
         with retold("open the ledger's database"):
             self._writer = self._engine.connect()
             self._require_columns(self._writer)
@@ -366,23 +366,6 @@ def _triggers() -> Iterator[str]:
                 f"BEFORE {action} ON {table} {when}"
                 "BEGIN SELECT RAISE(ROLLBACK, 'the ledger is insert-only'); END"
             )
-
-
-def _lock(path: Path) -> int:
-    """An exclusive lock on `<path>.lock`; two writers of one ledger would fork its history."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreError(f"the ledger's folder {path.parent} cannot be used: {error}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise LockedError(
-            f"another process writes the ledger {path}; nothing was changed. Stop it first"
-        ) from error
-    return handle
 
 
 @contextmanager

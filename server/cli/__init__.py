@@ -10,7 +10,7 @@ import click
 COMMANDS = {
     "serve": ("server.cli.serve", "Start the office: pages, API, live sessions, ledger."),
     "verify": ("server.cli.verify", "Check a certificate or an evidence bundle, offline."),
-    "ledger": ("server.cli.ledger", "Look after the ledger: mirror, audit, fsck."),
+    "ledger": ("server.cli.ledger", "Look after the ledger: mirror, audit, fsck, recover."),
     "witness": ("server.cli.witness", "Watch other offices' ledgers and cosign their growth."),
     "case": ("server.cli.case", "Erase a case's evidence, or hold it; the server is stopped."),
     "rehearse": ("server.cli.rehearse", "Play one whole case and leave what it makes in a folder."),

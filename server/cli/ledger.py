@@ -25,6 +25,7 @@ CLEAN, DAMAGED, UNUSABLE = 0, 1, 3
 LATER = {
     "mirror": ("server.cli.mirror", "command"),
     "audit": ("server.cli.audit", "command"),
+    "recover": ("server.cli.recover", "command"),
     "fork": ("server.cli.mirror", "fork_command"),
 }
 """Commands that are imported when they are called."""
