@@ -39,7 +39,12 @@ def tables(path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("revision", "made"),
-    [("0001", "case_file"), ("0002", "account_staff"), ("0003", "status_list")],
+    [
+        ("0001", "case_file"),
+        ("0002", "account_staff"),
+        ("0003", "status_list"),
+        ("0004", "erasure"),
+    ],
 )
 def test_each_migration_makes_what_it_says(tmp_path, revision, made):
     path = tmp_path / "farseal.db"
