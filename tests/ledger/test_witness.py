@@ -301,19 +301,18 @@ def test_a_first_cosignature_needs_a_clock_too(house: House, log: History) -> No
 def test_of_two_at_once_one_wins(tmp_path: Path, keys: LogKeys) -> None:
     """Two histories, two connections to one file, at the same moment, many times."""
     for number in range(10):
-        path = tmp_path / f"{number}.db"
-        together = threading.Barrier(2)
+        together = threading.Barrier(2, timeout=30)
+        houses = [House(tmp_path / f"{number}.db", keys) for _ in "ab"]
+        requests = [History(keys, name).request(0, 5) for name in "ab"]
 
-        def ask(name: str, path: Path = path, together: threading.Barrier = together) -> int:
-            house = House(path, keys)
-            request = History(keys, name).request(0, 5)
+        def ask(house: House, request: Request, together: threading.Barrier = together) -> int:
             together.wait()
-            status = house.ask(request).status
-            house.store.close()
-            return status
+            return house.ask(request).status
 
         with ThreadPoolExecutor(2) as threads:
-            assert sorted(threads.map(ask, "ab")) == [200, 409]
+            assert sorted(threads.map(ask, houses, requests)) == [200, 409]
+        for house in houses:
+            house.store.close()
 
 
 def test_a_race_between_look_and_replace_is_lost_by_the_second(
