@@ -42,6 +42,23 @@ beforeEach(() => {
 });
 
 describe("FieldSaver", () => {
+  it("says that a field is ahead of the server from its first letter until it is saved", async () => {
+    const its = saver();
+    let arrived = (): void => undefined;
+    answer = () => new Promise((done) => (arrived = done));
+    const first = its.change("name", "A");
+    its.touch("address");
+    arrived();
+    await first;
+    expect([its.isAhead("name"), its.isAhead("address")]).toEqual([false, true]);
+    answer = () => Promise.resolve();
+    await its.change("address", "B");
+    expect(its.isAhead("address")).toBe(false);
+    its.touch("note");
+    its.leave("note");
+    expect(its.isAhead("note")).toBe(false);
+  });
+
   it("sends a field and forgets it once the server has it", async () => {
     await saver().change("name", "申请人甲");
     expect(sent).toEqual([["name", "申请人甲"]]);

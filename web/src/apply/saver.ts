@@ -34,6 +34,7 @@ const COLLISIONS = 5;
  */
 export class FieldSaver {
   private readonly waiting: Map<string, FieldValue>;
+  private readonly touched = new Set<string>();
   private running: Promise<void> | null = null;
 
   constructor(private readonly parts: SaverParts) {
@@ -45,7 +46,23 @@ export class FieldSaver {
     return Object.fromEntries(this.waiting);
   }
 
+  /** A field is being typed in: until it is left, an answer about another field must not replace it. */
+  touch(key: string): void {
+    this.touched.add(key);
+  }
+
+  /** Left without a change worth saving. */
+  leave(key: string): void {
+    this.touched.delete(key);
+  }
+
+  /** Whether the page's value of a field is newer than the server's. */
+  isAhead(key: string): boolean {
+    return this.touched.has(key) || this.waiting.has(key);
+  }
+
   async change(key: string, value: FieldValue): Promise<void> {
+    this.leave(key);
     this.waiting.set(key, value);
     this.write();
     this.parts.onState(key, "saving");
