@@ -40,6 +40,8 @@ async def test_two_browsers_see_and_hear_each_other_and_are_recorded(
 
     # Segments are told while the call runs.
     await facts.until(lambda: len(facts.of(SegmentClosed, "notary")) > 2)
+    # The time there and back is known once the browser has answered a sender report.
+    await facts.until(lambda: (now := room.quality("applicant")) and now.rtt_ms is not None)
     quality = room.quality("applicant")
     assert quality is not None
     assert quality.fps > 0  # a busy computer keeps the size and lets the rate fall
