@@ -13,6 +13,7 @@ from server.services.accounts import demo_staff
 from signing.keys import Secret
 
 STEP_S = 30  # RFC 6238
+_ON_ITS_WAY_S = 10  # between reading a code and its arrival at the office, on a busy machine
 
 
 class StaffLogin:
@@ -36,9 +37,13 @@ class StaffLogin:
         self._used = 0
 
     def code(self) -> str:
-        """The oldest code not used yet that the office accepts: last, this or next half minute."""
-        now = int(self._clock()) // STEP_S
-        self._used = max(self._used + 1, now - 1)
+        """The oldest code not used yet that the office will still accept when it gets there.
+
+        The office takes those of the last, this and the next half minute, so at the end of a half
+        minute the last one's is about to be refused.
+        """
+        oldest = int(self._clock() + _ON_ITS_WAY_S) // STEP_S - 1
+        self._used = max(self._used + 1, oldest)
         return self._totp.at(self._used * STEP_S)
 
 
