@@ -6,6 +6,7 @@
     ├── NotFoundError     no such entry, size, tile or path
     ├── VerificationError something handed to us does not hold
     │   ├── NoteError     a signed note or a verifier key: malformed, unknown key, bad signature
+    │   │   └── RetiredError  signed by keys that do not sign trees of this size (any more)
     │   ├── ProofError    an inclusion, consistency or case proof
     │   ├── MirrorError   a mirror's files do not add up to its signed checkpoint
     │   │   ├── ForkError   the log signed two histories; it carries the proof
@@ -65,6 +66,10 @@ class VerificationError(LedgerError):
 
 class NoteError(VerificationError):
     """A signed note or verifier key is malformed, unknown or badly signed."""
+
+
+class RetiredError(NoteError):
+    """A note is signed by keys that do not sign trees of its size, or not any more."""
 
 
 class ProofError(VerificationError):

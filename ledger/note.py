@@ -10,9 +10,10 @@ outlive Ed25519. Witnesses' lines follow in the same forms.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
@@ -345,21 +346,39 @@ def _split_line(line: str) -> tuple[str, bytes, bytes]:
     return name, data[:4], data[4:]
 
 
+class StandingKeys(Sequence[Verifier]):
+    """Keys of which it is known which trees they sign: `ledger.generations.Keybook`."""
+
+    @abstractmethod
+    def require(self, checkpoint: Checkpoint, signed: Collection[Verifier]) -> None:
+        """Require that those who have signed may speak for this tree. Raises NoteError."""
+
+
 def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
     """The checkpoint of a note that every given key of its origin has signed.
 
     Stricter than `open_note`: with both keys of a log given, a note without its ML-DSA-44 line
-    fails, so that line cannot be stripped once Ed25519 is broken. Raises NoteError.
+    fails, so that line cannot be stripped once Ed25519 is broken. A Keybook says itself whose
+    lines are needed under a tree of this size. Raises NoteError.
     """
     opened = open_note(note, verifiers)
     checkpoint = Checkpoint.parse(opened.text)
-    needed = {verifier for verifier in verifiers if verifier.name == checkpoint.origin}
+    signed = {signature.verifier for signature in opened.signatures}
+    if isinstance(verifiers, StandingKeys):
+        verifiers.require(checkpoint, signed)
+    else:
+        ours = {each for each in verifiers if each.name == checkpoint.origin}
+        require_all(ours, signed, checkpoint.origin)
+    return checkpoint
+
+
+def require_all(needed: Collection[Verifier], signed: Collection[Verifier], origin: str) -> None:
+    """Require a line by each of a log's keys. Raises NoteError."""
     if not needed:
-        raise NoteError(f"no key is trusted for the origin {checkpoint.origin[:80]!r}")
-    missing = needed - {signature.verifier for signature in opened.signatures}
+        raise NoteError(f"no key is trusted for the origin {origin[:80]!r}")
+    missing = set(needed) - set(signed)
     if missing:
         raise NoteError(
             f"the log's own {min(missing, key=lambda v: v.algorithm).algorithm.name} "
             "signature is missing"
         )
-    return checkpoint
