@@ -52,6 +52,7 @@ How it is kept:
 
     clock      times that never fall        guard      the largest tree ever signed, elsewhere
     store      the tables, insert-only      read       what a log shows to everybody
+    sqlite     them in one file
     recovery   starting is recovering       sequencer  the one writer
     log        the asyncio face             snapshot, fsck   recompute all of it
     scrub      the same, slice by slice, while it is in use

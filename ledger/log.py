@@ -29,7 +29,7 @@ from ledger.note import LogKeys
 from ledger.read import LogReader
 from ledger.sealing import Sealer, Timestamp
 from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
-from ledger.store import SqliteStore
+from ledger.store import Store
 
 MAX_BATCH = 512
 """When more are pending, half of the callers prepare while the other half is on its way to disk."""
@@ -61,7 +61,7 @@ class Log:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         sequencer: Sequencer,
         *,
         timestamp: Timestamp | None,
@@ -100,7 +100,7 @@ class Log:
     @classmethod
     async def open(
         cls,
-        store: SqliteStore,
+        store: Store,
         *,
         keys: LogKeys,
         guard: Path,

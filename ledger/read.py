@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ledger.errors import NotFoundError
 from ledger.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Edge, tile_width
 from ledger.note import Checkpoint
-from ledger.store import SqliteStore
+from ledger.store import Store
 from ledger.tiles import ENTRIES, Reader, TileCache, parse_tile_path, write_bundle
 
 _OPEN = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
@@ -82,7 +82,7 @@ class LogReader:
     the beginning of the one we have now.
     """
 
-    def __init__(self, store: SqliteStore, state: Callable[[], State]) -> None:
+    def __init__(self, store: Store, state: Callable[[], State]) -> None:
         self._store = store
         self._state = state
         self._cache = TileCache(self.hashes)

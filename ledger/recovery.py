@@ -18,7 +18,7 @@ from ledger.guard import Guard
 from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, expand, leaf_hash, split_hashes
 from ledger.note import LogKeys, open_checkpoint
 from ledger.read import LogReader, Published, State
-from ledger.store import SqliteStore
+from ledger.store import Store
 
 CHUNK = 2048
 
@@ -43,7 +43,7 @@ class Recovered:
     heads: Mapping[str, Head]
 
 
-def recover(store: SqliteStore, *, keys: LogKeys, guard: Guard) -> Recovered:
+def recover(store: Store, *, keys: LogKeys, guard: Guard) -> Recovered:
     """Open a store for writing and check it; raises StoreError or RecoveryError."""
     store.open()
     edge = rebuild_edge(store)
@@ -57,7 +57,7 @@ def recover(store: SqliteStore, *, keys: LogKeys, guard: Guard) -> Recovered:
     return Recovered(State(edge, published), last.hash.encode(), last.time, heads)
 
 
-def rebuild_edge(store: SqliteStore) -> Edge:
+def rebuild_edge(store: Store) -> Edge:
     """The right edge of what is in the database; raises DamageError when a part is missing."""
     size = store.size()
     edge = Edge(size, [])
@@ -76,18 +76,18 @@ def rebuild_edge(store: SqliteStore) -> Edge:
     return edge
 
 
-def _tile_root(store: SqliteStore, level: int, number: int) -> bytes:
+def _tile_root(store: Store, level: int, number: int) -> bytes:
     hashes = store.tile(level, number)
     if hashes is None:
         raise DamageError(f"tile {level}/{number} is missing; run `farseal ledger fsck`")
     return expand(split_hashes(hashes))[-1][0]
 
 
-def _last_leaf(store: SqliteStore, size: int) -> Leaf | None:
+def _last_leaf(store: Store, size: int) -> Leaf | None:
     return _parse(size - 1, store.leaves(size - 1, size)[0]) if size else None
 
 
-def _heads(store: SqliteStore, start: int, stop: int) -> dict[str, Head]:
+def _heads(store: Store, start: int, stop: int) -> dict[str, Head]:
     """The newest entry of each case that has any from `start` on."""
     heads: dict[str, Head] = {}
     for first in range(start, stop, CHUNK):
@@ -115,9 +115,7 @@ def _parse(index: int, data: bytes) -> Leaf:
     return leaf
 
 
-def _published(
-    store: SqliteStore, reader: LogReader, entries: int, keys: LogKeys
-) -> Published | None:
+def _published(store: Store, reader: LogReader, entries: int, keys: LogKeys) -> Published | None:
     stored = store.last_checkpoint()
     if stored is None:
         return None

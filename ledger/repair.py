@@ -34,7 +34,8 @@ from ledger.note import Checkpoint, Verifier
 from ledger.recovery import NO_HEAD
 from ledger.scrub import Scrub
 from ledger.snapshot import Snapshot
-from ledger.store import Row, SqliteStore, attest
+from ledger.sqlite import SqliteStore
+from ledger.store import Row, attest
 from ledger.tiles import Mirror, View
 
 BATCH = 512

@@ -22,7 +22,7 @@ from ledger.note import LogKeys, Signature, sign_checkpoint
 from ledger.policy import NO_WITNESSES
 from ledger.read import Published
 from ledger.sequencer import Sequencer
-from ledger.store import TIMESTAMP, SqliteStore
+from ledger.store import TIMESTAMP, Store
 
 TOKEN_DEADLINE_S = 10.0
 RETRY_S = (0.1, 10.0)
@@ -66,7 +66,7 @@ class Sealer:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         sequencer: Sequencer,
         *,
         write: Run,

@@ -32,7 +32,7 @@ from ledger.merkle import Edge, FullTile, leaf_hash
 from ledger.note import Checkpoint, LogKeys, Signature, sign_checkpoint
 from ledger.read import LogReader, Published, State
 from ledger.recovery import NO_HEAD, Head, head_of, recover
-from ledger.store import COSIGNATURE, Row, SqliteStore
+from ledger.store import COSIGNATURE, Row, Store
 
 KNOWN_CASES = 65_536
 """How many cases' newest entries are remembered before all are forgotten and looked up anew."""
@@ -75,7 +75,7 @@ class Sequencer:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         *,
         keys: LogKeys,
         guard: Guard,

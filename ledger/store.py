@@ -1,4 +1,4 @@
-"""The ledger's tables, insert-only, in SQLite.
+"""The ledger's tables, insert-only, and what its two databases have in common.
 
     entry(idx, event_key, case_before, leaf)   the log; the rest can be derived from it
     tile(level, n, hashes)                     full tiles only, 8192 bytes; the edge is in memory
@@ -11,24 +11,21 @@ this one, -1 for its first. So an append keeps one index, that of `event_key`, a
 That index is in the order of event ids, so ids that begin with the time touch its last pages only.
 Entries since the newest checkpoint have no head yet; there are a second's worth of them.
 
-Triggers refuse UPDATE, DELETE, REPLACE and gaps, for every program that opens the file.
+Triggers refuse UPDATE, DELETE, REPLACE and gaps, for every program that opens the database.
 
-The statements are SQLAlchemy Core and portable; what is SQLite's own is in `SqliteStore` below.
-One thread writes, through one held connection; any thread may read.
+One thread writes, through one held connection; any thread may read. `ledger.sqlite` has what is
+SQLite's own.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Integer,
@@ -36,8 +33,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    create_engine,
-    event,
     func,
     insert,
     select,
@@ -46,8 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ledger.entry import Leaf
-from ledger.errors import DamageError, StoreError, TakenError
-from ledger.lock import take
+from ledger.errors import StoreError, TakenError
 from ledger.merkle import FullTile
 
 SCHEMA = MetaData()
@@ -104,67 +98,27 @@ COSIGNATURE = "cosignature"
 Row = tuple[int, bytes, int, bytes]
 """An entry's columns in the table's order: idx, event_key, case_before, leaf."""
 
-GROUPS = (512, 32, 1)
-"""How many entries go into one statement: after each, the writer waits for its turn among Python's
-threads, up to 5 ms."""
 
-# What the sequencer does for every batch, as the driver takes it: through Core it costs as much
-# again as SQLite's own work, and the disk waits. OR ROLLBACK spares SQLite a journal for each
-# statement: a batch is recorded as a whole or not at all.
-_ADD_ENTRY = "INSERT OR ROLLBACK INTO entry VALUES (?, ?, ?, ?)"
-_ADD_ENTRIES = [(count, _ADD_ENTRY + ", (?, ?, ?, ?)" * (count - 1)) for count in GROUPS]
-_ADD_TILE = "INSERT OR ROLLBACK INTO tile VALUES (?, ?, ?)"
-_HEAD = "SELECT idx, leaf FROM entry WHERE idx = (SELECT max(idx) FROM head WHERE case_id = ?)"
-
-
-class SqliteStore:
-    """A ledger in one SQLite file (with its -wal and -shm beside it).
+class Store(ABC):
+    """A ledger's database; what a `Log` asks of it.
 
     `open` takes the writer's lock. Reads are thread-safe and see what is committed.
     Raises StoreError, DamageError, LockedError; never SQLAlchemy's own.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = _engine(path)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._writer: Connection | None = None
-        self._lock: int | None = None
 
     # -- life ---------------------------------------------------------------------------------
 
+    @abstractmethod
     def open(self) -> None:
-        """Take the lock, make the tables, check the file; again after a failed write."""
-        self._close_writer()
-        if self._lock is None:
-            self._lock = take(self.path)
-        with retold("open the ledger's database"):
-            self._writer = self._engine.connect()
-            self._require_columns(self._writer)
-            SCHEMA.create_all(self._writer)
-            for statement in _triggers():
-                self._writer.exec_driver_sql(statement)
-            verdict = self._writer.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-            self._writer.commit()
-        if verdict != "ok":
-            raise DamageError(
-                f"the database {self.path} is damaged ({verdict}); nothing was written. Run "
-                "`farseal ledger fsck`, then restore it from a copy no older than the guard"
-            )
-
-    def _require_columns(self, connection: Connection) -> None:
-        names = [row.name for row in connection.exec_driver_sql("PRAGMA table_info(entry)")]
-        if names not in ([], entry.columns.keys()):
-            raise DamageError(
-                f"the database {self.path} was written by a version of this program that was "
-                "never released; nothing was changed. Put it aside and start with an empty folder"
-            )
+        """Take the lock, make the tables, check the database; again after a failed write."""
 
     def close(self) -> None:
         self._close_writer()
         self._engine.dispose()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def _close_writer(self) -> None:
         if self._writer is not None:
@@ -174,27 +128,17 @@ class SqliteStore:
 
     # -- writing: one thread ------------------------------------------------------------------
 
+    @abstractmethod
     def add_entries(self, rows: Sequence[Row], tiles: Sequence[FullTile]) -> None:
         """Commit one batch: durable when it returns (one fsync).
 
         Raises TakenError when a key is in the ledger already, and nothing is written; after
         StoreError the outcome may be unknown, and `open` and `size` tell.
         """
-        with self._driver() as connection:
-            at = 0
-            for count, statement in _ADD_ENTRIES:
-                while len(rows) - at >= count:
-                    group = chain.from_iterable(rows[at : at + count])
-                    connection.execute(statement, tuple(group))
-                    at += count
-            if tiles:
-                connection.executemany(_ADD_TILE, [(t.level, t.number, t.hashes) for t in tiles])
 
+    @abstractmethod
     def heads(self, cases: Sequence[str]) -> dict[str, tuple[int, bytes]]:
         """Index and leaf of the newest entry of each case, under the newest checkpoint."""
-        with self._driver() as connection:
-            rows = ((c, connection.execute(_HEAD, (bytes.fromhex(c),)).fetchone()) for c in cases)
-            return {case: row for case, row in rows if row is not None}
 
     def add_checkpoint(self, *, size: int, note: str, heads: Mapping[str, int]) -> None:
         """Publish; `heads` has the newest index of each case that grew since the one before."""
@@ -208,14 +152,6 @@ class SqliteStore:
         with retold("record"), self._writing() as connection:
             values = {"size": size, "kind": kind, "who": who, "body": body, "at": at}
             connection.execute(insert(attest).values(values))
-
-    @contextmanager
-    def _driver(self) -> Iterator[sqlite3.Connection]:
-        if self._writer is None:
-            raise StoreError("the ledger's database is not open for writing")
-        connection: Any = self._writer.connection.driver_connection
-        with retold("record"), connection:  # sqlite3's own: commit, or roll back
-            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -249,7 +185,7 @@ class SqliteStore:
         """Index and leaf of every entry of a case, in the case's order."""
         columns = (entry.c.idx, entry.c.case_before, entry.c.leaf)
         with self._reading() as connection:
-            newest = _newest(connection, case)
+            newest = self._newest(connection, case)
             walk = select(*columns).where(entry.c.idx == newest).cte(recursive=True)
             before = (entry.c.idx == walk.c.case_before) & (entry.c.idx < walk.c.idx)
             walk = walk.union_all(select(*columns).join(walk, before))
@@ -311,70 +247,42 @@ class SqliteStore:
         with retold("read"), self._engine.connect() as connection:
             yield connection
 
+    def _newest(self, connection: Connection, case: str) -> int:
+        """The index of a case's newest entry, -1 when it has none."""
+        # The tail is read first: whatever is published meanwhile only adds to the heads.
+        published = connection.scalar(select(func.max(checkpoint.c.size))) or 0
+        said = b',"case":"%b","case_prev":"' % case.encode()  # or by its body, so it is looked at
+        tail = (
+            select(entry.c.idx, entry.c.leaf)
+            .where(entry.c.idx >= published, self._holds(entry.c.leaf, said))
+            .order_by(entry.c.idx.desc())
+        )
+        for idx, leaf in connection.execute(tail):
+            if Leaf.parse(leaf).case == case:
+                return int(idx)
+        known = select(func.max(head.c.idx)).where(head.c.case_id == bytes.fromhex(case))
+        newest = connection.scalar(known)
+        return -1 if newest is None else newest
 
-def _newest(connection: Connection, case: str) -> int:
-    """The index of a case's newest entry, -1 when it has none."""
-    # The tail is read first: whatever is published meanwhile only adds to the heads.
-    published = connection.scalar(select(func.max(checkpoint.c.size))) or 0
-    said = b',"case":"%b","case_prev":"' % case.encode()  # or by its body, so it is looked at
-    tail = (
-        select(entry.c.idx, entry.c.leaf)
-        .where(entry.c.idx >= published, func.instr(entry.c.leaf, said) > 0)
-        .order_by(entry.c.idx.desc())
-    )
-    for idx, leaf in connection.execute(tail):
-        if Leaf.parse(leaf).case == case:
-            return int(idx)
-    known = select(func.max(head.c.idx)).where(head.c.case_id == bytes.fromhex(case))
-    newest = connection.scalar(known)
-    return -1 if newest is None else newest
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", pool_size=4, max_overflow=8)
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",  # an acknowledged entry survives a power cut
-            "busy_timeout = 5000",
-            "cache_size = -16384",
-            # Batches touch the same few index pages: copy them home less often than by default.
-            "wal_autocheckpoint = 4000",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def _triggers() -> Iterator[str]:
-    # REPLACE fires no delete trigger, so a row that stands in the way of an insert is refused too.
-    taken = {
-        "entry": "NEW.idx IS NOT (SELECT coalesce(max(idx) + 1, 0) FROM entry) "
-        "OR EXISTS (SELECT 1 FROM entry WHERE event_key = NEW.event_key)",
-        "tile": "EXISTS (SELECT 1 FROM tile WHERE level = NEW.level AND n = NEW.n)",
-        "checkpoint": "NEW.size <= (SELECT max(size) FROM checkpoint)",
-        "head": "EXISTS (SELECT 1 FROM head WHERE case_id = NEW.case_id AND idx >= NEW.idx)",
-        "attest": "EXISTS (SELECT 1 FROM attest "
-        "WHERE size = NEW.size AND kind = NEW.kind AND who = NEW.who)",
-    }
-    for table, condition in taken.items():
-        for action, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", f"WHEN {condition} ")):
-            yield (
-                f"CREATE TRIGGER IF NOT EXISTS {table}_{action.lower()} "
-                f"BEFORE {action} ON {table} {when}"
-                "BEGIN SELECT RAISE(ROLLBACK, 'the ledger is insert-only'); END"
-            )
+    @staticmethod
+    @abstractmethod
+    def _holds(leaf: ColumnElement[bytes], part: bytes) -> ColumnElement[bool]:
+        """Whether these bytes stand anywhere in a leaf."""
 
 
 @contextmanager
-def retold(doing: str) -> Iterator[None]:
+def retold(
+    doing: str,
+    *,
+    taken: type[Exception] = IntegrityError,
+    failed: type[Exception] = DBAPIError,
+) -> Iterator[None]:
+    """Tell a person what a driver's errors mean, as StoreError and TakenError."""
     try:
         yield
-    except (sqlite3.IntegrityError, IntegrityError) as error:
+    except taken as error:
         raise TakenError(f"the ledger could not {doing}: it holds this already") from error
-    except (sqlite3.Error, DBAPIError) as error:
+    except failed as error:
         reason = getattr(error, "orig", error)
         raise StoreError(
             f"the ledger could not {doing}: {reason}. Everything acknowledged is kept; "

@@ -32,7 +32,7 @@ from ledger.cosigning import Ask, Witnesses
 from ledger.log import Log
 from ledger.policy import Policy
 from ledger.read import respond
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from server.backstage import Backstage, open_backstage
 from server.config import Config, ConfigError, derive
 from server.folder import locked

@@ -26,7 +26,7 @@ from pymerkle import SqliteTree
 from ledger.entry import Submission
 from ledger.log import Log
 from ledger.note import LogKeys
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from tests.bench import Row
 
 TITLE = "ledger: appends of 385 bytes, each durable; a bare file is write + fdatasync"

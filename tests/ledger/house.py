@@ -13,7 +13,7 @@ from ledger.cosigning import Witnesses
 from ledger.entry import Submission
 from ledger.log import Log
 from ledger.note import LogKeys
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 
 VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors"
 NOON = 1_795_442_400_000

@@ -15,7 +15,7 @@ from ledger.fsck import fsck
 from ledger.log import Log
 from ledger.note import LogKeys
 from ledger.snapshot import Snapshot
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from tests.ledger import victim
 from tests.ledger.house import NOON, submission
 

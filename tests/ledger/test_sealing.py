@@ -14,7 +14,7 @@ from ledger.log import Log
 from ledger.note import Checkpoint, LogKeys, open_checkpoint
 from ledger.policy import Policy
 from ledger.proof import TlogProof
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from ledger.witness import Answer
 from tests.ledger.house import Office, submission
 from tests.ledger.outside import Neighbour, Outside, always, gone, hang

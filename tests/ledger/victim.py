@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ledger.log import Log
 from ledger.note import LogKeys
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from tests.ledger.house import submission
 
 CALLERS = 8

@@ -14,7 +14,7 @@ from typing import Any
 
 from ledger.cosigning import Witnesses
 from ledger.log import Log
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from server.documents import missing_glyphs, page_images, render_certificate, render_document, serif
 from server.domain.errors import DomainError
 from server.domain.evidence import Segment

@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger.entry import Submission, canonical_json, commitment, derive_salt
 from ledger.log import Log, Sealed
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from ledger.tiles import export
 from signing import cades, status
 from signing.bundle import BundleContents, Disclosure, ProvenLeaf, SignedFile, build

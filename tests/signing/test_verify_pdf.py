@@ -17,7 +17,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from ledger.entry import Submission
 from ledger.errors import LedgerError
 from ledger.log import Log
-from ledger.store import SqliteStore
+from ledger.sqlite import SqliteStore
 from ledger.tiles import Mirror, export
 from signing import status
 from signing.ca import Office, open_office
