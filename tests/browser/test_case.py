@@ -151,6 +151,8 @@ async def hold(notary: Staff, applicant: Applicant) -> None:
     await notary.answer_with_code()
     await applicant.page.wait_for_url("**/done")
     await applicant.see(".line.ok")  # the equal copy was saved and agrees with the receipts
+    # Each page finds every place it was shown in the signed tree, by itself.
+    await asyncio.gather(*(each.see("[data-places=held]") for each in (applicant, notary)))
     await applicant.look("phone-done")
     await applicant.press(".next a")
 

@@ -73,11 +73,16 @@ export class Log {
 
   async prove(index: number, bytes: Uint8Array): Promise<Proven> {
     const hash = leafHash(bytes);
-    const proof = await Promise.all(siblings(index, this.size).map(([low, high]) => subtree(low, high, (l, w) => this.perfect(l, w))));
-    const steps = climb(index, this.size, hash, proof, this.checkpoint.root);
+    const found = await this.reach(index, hash);
     const leaf = JSON.parse(new TextDecoder().decode(bytes)) as Leaf;
     if (leaf.index !== index) throw new Error("the entry says it stands elsewhere");
-    return { leaf, bytes, hash, proof, steps };
+    return { leaf, bytes, hash, ...found };
+  }
+
+  /** Climbs from a leaf's hash to the signed root through the tree's own tiles. Throws ProofError when it ends elsewhere. */
+  async reach(index: number, hash: Hash): Promise<{ proof: Hash[]; steps: Step[] }> {
+    const proof = await Promise.all(siblings(index, this.size).map(([low, high]) => subtree(low, high, (l, w) => this.perfect(l, w))));
+    return { proof, steps: climb(index, this.size, hash, proof, this.checkpoint.root) };
   }
 
   /** The leaves of one entry bundle, not yet proven. */

@@ -1,42 +1,9 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
+import { leaf, root, served } from "./fakes";
 import { fromHex } from "./hex";
-import { Log, tilePath, tileWidth } from "./log";
-import { climb, type Hash, leafHash, nodeHash, ProofError, same, siblings } from "./merkle";
-
-const leaf = (n: number) =>
-  new TextEncoder().encode(JSON.stringify({ body: { kind: n % 7 ? "evidence" : "act-completed", pdf_sha256: `digest-${n}` }, index: n }));
-
-/** MTH of RFC 6962 2.1, as it is written there. */
-function root(leaves: readonly Uint8Array[]): Hash {
-  if (leaves.length === 1) return leafHash(leaves[0]!);
-  let k = 1;
-  while (k * 2 < leaves.length) k *= 2;
-  return nodeHash(root(leaves.slice(0, k)), root(leaves.slice(k)));
-}
-
-/** The files of a log of `size` leaves, as a server would give them. */
-function served(size: number): (path: string) => Promise<Uint8Array> {
-  const leaves = Array.from({ length: size }, (_, n) => leaf(n));
-  const files = new Map<string, Uint8Array>();
-  const note = `example/log\n${size}\n${btoa(String.fromCharCode(...root(leaves)))}\n\n\u2014 example/log AAAAAAAA\n`;
-  files.set("checkpoint", new TextEncoder().encode(note));
-  for (let level = 0; 256 ** level <= size; level++)
-    for (let number = 0; tileWidth(level, number, size) > 0; number++) {
-      const width = tileWidth(level, number, size);
-      const unit = 256 ** level;
-      const hashes = Array.from({ length: width }, (_, i) => root(leaves.slice((number * 256 + i) * unit, (number * 256 + i + 1) * unit)));
-      files.set(tilePath(level, number, width), Uint8Array.from(hashes.flatMap((hash) => [...hash])));
-      if (level > 0) continue;
-      const bundle = leaves.slice(number * 256, number * 256 + width).flatMap((data) => [data.length >> 8, data.length & 255, ...data]);
-      files.set(tilePath("entries", number, width), Uint8Array.from(bundle));
-    }
-  return async (path) => {
-    const file = files.get(path);
-    if (!file) throw new Error(`no ${path}`);
-    return file;
-  };
-}
+import { Log, tilePath } from "./log";
+import { climb, leafHash, ProofError, same, siblings } from "./merkle";
 
 describe("inclusion proofs", () => {
   it("match the reference hashes of RFC 6962", () => {
