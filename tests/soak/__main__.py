@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-ROOMS = ("mirror",)
+ROOMS = ("kills", "mirror")
 
 
 @click.command()
