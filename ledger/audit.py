@@ -20,9 +20,11 @@ from typing import Protocol
 from ledger.entry import NO_HASH
 from ledger.errors import NoteError, VerificationError
 from ledger.fork import ForkProof
-from ledger.kept import NEWEST, Kept, KeptNote, read_kept
+from ledger.generations import Keybook
+from ledger.handover import known, newly_known, own_case
+from ledger.kept import NEWEST, Kept, KeptNote, read_handovers, read_kept
 from ledger.merkle import TILE_WIDTH
-from ledger.note import Verifier
+from ledger.note import Verifier, open_checkpoint
 from ledger.replay import Finding, Findings, Stretch, Walk, Wanted, walk
 from ledger.stored import Stored, Truth, compare_rest, judge
 from ledger.tiles import TileCache, tiles_of
@@ -54,7 +56,8 @@ class Audit:
     witnessed: size of the newest note with the policy's quorum, None without a policy.
     beyond: files that no complete checkpoint covers yet.
     collected: index and bytes of each entry that was wanted. note: the checkpoint, verbatim.
-    forks: proofs that the log signed two histories.
+    forks: proofs that the log signed two histories. learned: how many generations of keys the
+    log has handed over to, beyond those that were given.
     """
 
     origin: str
@@ -70,6 +73,7 @@ class Audit:
     omitted: int
     forks: tuple[ForkProof, ...]
     collected: tuple[tuple[int, bytes], ...]
+    learned: int = 0
 
     @property
     def clean(self) -> bool:
@@ -92,13 +96,16 @@ def audit(
     Raises NotFoundError when there is no checkpoint, OSError when files cannot be read.
     """
     found = Findings()
+    given = Keybook.of(verifiers)
+    verifiers = read_handovers(directory, given)
     kept = read_kept(directory, verifiers)
     for where, error in kept.refused:
         found.add("checkpoint", where, "signature", error=error)
     newest = kept.newest
     if newest is None:
         return _nothing(found)
-    wanted = Wanted(frozenset(cases), frozenset(kinds))
+    own = own_case(newest.checkpoint.origin)
+    wanted = Wanted(frozenset({*cases, own}), frozenset(kinds))
     size = newest.checkpoint.size
     joined = _Joined(found)
     for stretch in _stretches(directory, size, wanted, workers):
@@ -108,6 +115,7 @@ def audit(
     truth = Truth(stored, newest.checkpoint.root)
     judge(stored, truth, found)
     beyond = compare_rest(stored, truth, found)
+    verifiers = _hear(verifiers, newest.checkpoint.origin, joined.collected, kept, found)
     forks = _compare_kept(kept, newest, TileCache(truth.hashes), verifiers, found)
     return Audit(
         origin=newest.checkpoint.origin,
@@ -123,7 +131,27 @@ def audit(
         omitted=found.omitted,
         forks=forks,
         collected=tuple(joined.collected),
+        learned=newly_known(given, verifiers),
     )
+
+
+def _hear(
+    book: Keybook,
+    origin: str,
+    collected: Sequence[tuple[int, bytes]],
+    kept: Kept,
+    found: Findings,
+) -> Keybook:
+    """What the log says of its keys, and each kept note that retired keys had no right to sign."""
+    book, refused = known(book, origin, collected)
+    for index, error in refused:
+        found.add("checkpoint", f"entry {index}", "keys", error=error)
+    for each in kept.notes:
+        try:
+            open_checkpoint(each.note, book)
+        except NoteError as failure:
+            found.add("checkpoint", each.where, "signature", error=str(failure))
+    return book
 
 
 class _Joined:

@@ -2,6 +2,7 @@
 
 checkpoint              the newest note whose files are all here
 checkpoints/<size>      every note that was accepted, the one with most signatures of each size
+keys/<n>                handovers: what the log's keys, as one trusted them, said of later ones
 forks/<old>-<new>.fork  proofs that the log signed two histories
 """
 
@@ -14,6 +15,9 @@ from pathlib import Path
 from threading import get_ident
 
 from ledger.errors import MirrorError, NotFoundError, VerificationError
+from ledger.generations import Keybook
+from ledger.handover import FOLDER as HANDOVERS
+from ledger.handover import LONGEST, follow_shown
 from ledger.note import MAX_NOTE_BYTES, Checkpoint, Verifier, open_checkpoint
 
 NEWEST = "checkpoint"
@@ -78,6 +82,18 @@ def read_note(directory: Path, where: str, verifiers: Sequence[Verifier]) -> Kep
     return KeptNote(where, note, checkpoint)
 
 
+def read_handovers(directory: Path, book: Keybook) -> Keybook:
+    """Follow the handovers that were kept, as far as they hold."""
+
+    def show(number: int) -> str:
+        try:
+            return (directory / HANDOVERS / str(number)).read_bytes()[: 2 * LONGEST].decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotFoundError(f"{HANDOVERS}/{number} is not here") from error
+
+    return follow_shown(book, show)
+
+
 def put(directory: Path, where: str, data: bytes) -> None:
     """Write a file so that it is there as a whole or not at all, whenever this process dies."""
     path = directory / where
@@ -92,7 +108,7 @@ def put(directory: Path, where: str, data: bytes) -> None:
 
 def sweep(directory: Path) -> None:
     """Remove what a killed run left half-written. Only for the one process that writes."""
-    for folder in (directory, directory / FOLDER, directory / FORKS):
+    for folder in (directory, directory / FOLDER, directory / FORKS, directory / HANDOVERS):
         for path in folder.glob(f"*{UNFINISHED}"):
             path.unlink(missing_ok=True)
     for path in (directory / "tile").rglob(f"*{UNFINISHED}"):

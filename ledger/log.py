@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from ledger.clock import monotonic_ms
 from ledger.cosigning import Witnesses
 from ledger.entry import Receipt, Submission
 from ledger.errors import ClosedError, HistoryError, LedgerError, NotFoundError
+from ledger.generations import Generation
 from ledger.guard import Guard
 from ledger.note import LogKeys
 from ledger.read import LogReader
@@ -102,7 +103,7 @@ class Log:
         cls,
         store: Store,
         *,
-        keys: LogKeys,
+        keys: LogKeys | Sequence[LogKeys],
         guard: Path,
         clock: Callable[[], int],
         timestamp: Timestamp | None = None,
@@ -112,18 +113,19 @@ class Log:
     ) -> Log:
         """Recover what is in the store and begin to write.
 
-        clock: ms since epoch. guard: a file, best on another volume than the store.
+        keys: every generation at hand, the oldest first. clock: ms since epoch.
+        guard: a file, best on another volume than the store.
         timestamp: data -> RFC 3161 token (DER) over it. witnesses: asked about each checkpoint,
         and before the first. tick_s: a grown log is signed at most this often, in seconds, unless
         a seal waits. Raises RecoveryError, StoreError.
         """
-        sequencer = Sequencer(
-            store, keys=keys, guard=Guard(guard, keys.origin), clock=clock, monotonic=monotonic
-        )
+        held = (keys,) if isinstance(keys, LogKeys) else tuple(keys)
+        guarded = Guard(guard, held[0].origin)
+        sequencer = Sequencer(store, keys=held, guard=guarded, clock=clock, monotonic=monotonic)
         log = cls(store, sequencer, timestamp=timestamp, witnesses=witnesses, tick_s=tick_s)
         try:
             await log._write(sequencer.recover)
-            await log._sealer.require_known(keys, at=clock())
+            await log._sealer.require_known(held[0], at=clock())
             await log._write(sequencer.publish)
         except BaseException:
             await log._release()
@@ -185,8 +187,24 @@ class Log:
 
     async def accept_clock(self, reason: str) -> Receipt:
         """After a ClockError: the clock is right as it is. The decision is recorded."""
+        return await self.tell(lambda sequencer: sequencer.accept_clock(reason))
+
+    # -- keys ---------------------------------------------------------------------------------
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """Whose keys sign which trees."""
+        return self._sequencer.generations
+
+    async def tell(self, record: Callable[[Sequencer], Receipt]) -> Receipt:
+        """Record something about the log itself: `Sequencer.rotate`, `retire`, `close_log`.
+
+        Repeating it changes nothing. Raises NoteError for keys of which it cannot be said.
+        """
         self._require_open()
-        return await self._write(lambda: self._sequencer.accept_clock(reason))
+        receipt = await self._write(lambda: record(self._sequencer))
+        self._set_tick()
+        return receipt
 
     # -- reading ------------------------------------------------------------------------------
 

@@ -24,12 +24,27 @@ from ledger.errors import (
     ForkError,
     LockedError,
     MirrorError,
+    NoteError,
     NotFoundError,
+    ProofError,
     StaleError,
     VerificationError,
 )
 from ledger.fork import ForkProof
-from ledger.kept import FOLDER, FORKS, NEWEST, KeptNote, kept_names, put, read_note, sweep
+from ledger.generations import Keybook
+from ledger.handover import FOLDER as HANDOVERS
+from ledger.handover import LONGEST, MOST, Handover, newly_known
+from ledger.kept import (
+    FOLDER,
+    FORKS,
+    NEWEST,
+    KeptNote,
+    kept_names,
+    put,
+    read_handovers,
+    read_note,
+    sweep,
+)
 from ledger.merkle import (
     HASH_BYTES,
     TILE_HEIGHT,
@@ -54,13 +69,17 @@ AT_ONCE = 6
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What a run did. before: the size that was complete when it began, 0 for none."""
+    """What a run did. before: the size that was complete when it began, 0 for none.
+
+    learned: how many generations of keys the log has handed over to, beyond those that were given.
+    """
 
     origin: str
     size: int
     root: str
     before: int
     fetched: int
+    learned: int = 0
 
 
 def mirror(
@@ -72,15 +91,20 @@ def mirror(
 ) -> Mirrored:
     """Bring a mirror's folder up to the log's newest checkpoint. `progress` counts files.
 
-    Raises NoteError for a note these keys have not signed, MirrorError for a file that does not
+    The keys' handovers are followed and kept. Raises NoteError for a note that neither these keys
+    nor those after them have signed, MirrorError for a file that does not
     lead to its root (the file is not kept), ForkError, StaleError, LockedError when another run
     writes the folder, NotFoundError and OSError when the log cannot be read.
     """
     note = _text(fetch(NEWEST, MAX_NOTE_BYTES))
+    given = Keybook.of(verifiers)
+    verifiers, handed = _follow(fetch, directory, given)
     shown = KeptNote(NEWEST, note, open_checkpoint(note, verifiers))
     directory.mkdir(parents=True, exist_ok=True)
     with _only_writer(directory):
         sweep(directory)
+        for number, text in handed.items():
+            put(directory, f"{HANDOVERS}/{number}", text.encode())
         before = _newest_complete(directory, verifiers)
         log = _Log(fetch, directory, shown)
         _require_consistent(log, directory, verifiers)
@@ -89,7 +113,27 @@ def mirror(
         fetched = _fetch_all(log, directory, progress)
         put(directory, NEWEST, note.encode())
         _remove_narrower(directory, size)
-    return Mirrored(shown.checkpoint.origin, size, shown.checkpoint.root.hex(), before, fetched)
+    learned = newly_known(given, verifiers)
+    root = shown.checkpoint.root.hex()
+    return Mirrored(shown.checkpoint.origin, size, root, before, fetched, learned)
+
+
+def _follow(fetch: Fetch, directory: Path, book: Keybook) -> tuple[Keybook, dict[int, str]]:
+    """What one knows after the handovers that were kept and those the log shows beyond them.
+
+    One that does not hold proves nothing, and is neither believed nor kept.
+    """
+    book = read_handovers(directory, book)
+    kept, shown = directory / HANDOVERS, {}
+    number = 1
+    with suppress(NotFoundError, NoteError, ProofError):
+        while number <= MOST:
+            if not (kept / str(number)).exists():
+                text = _text(fetch(f"{HANDOVERS}/{number}", LONGEST))
+                book = Handover.parse(text).follow(book)
+                shown[number] = text
+            number += 1
+    return book, shown
 
 
 class _Log:

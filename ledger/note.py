@@ -13,7 +13,7 @@ import re
 from abc import abstractmethod
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
@@ -264,20 +264,24 @@ def write_line(verifier: Verifier, signature: bytes) -> str:
     return f"{_DASH}{verifier.name} {b64encode(verifier.key_id + signature).decode()}\n"
 
 
-def sign_checkpoint(keys: LogKeys, *, size: int, root: bytes, at: int) -> str:
+def sign_checkpoint(
+    keys: LogKeys, *, size: int, root: bytes, at: int, beside: Sequence[LogKeys] = ()
+) -> str:
     """A checkpoint note with both lines of the log; `at` is ms since epoch.
 
-    The cosignature's time is in whole seconds, as its format has it.
+    The cosignature's time is in whole seconds, as its format has it. The lines of other
+    generations of the log's keys, `beside` these, follow.
     """
     checkpoint = Checkpoint(keys.origin, size, root)
-    time = at // 1000
-    signatures = (
-        keys.ed25519.sign(checkpoint.text.encode()),
-        time.to_bytes(8, "big")
-        + keys.mldsa44.sign(_cosigned_message(keys.origin, time, checkpoint)),
-    )
-    lines = map(write_line, keys.verifiers, signatures)
+    lines = [line for each in (keys, *beside) for line in _own_lines(each, checkpoint, at // 1000)]
     return f"{checkpoint.text}\n{''.join(lines)}"
+
+
+def _own_lines(keys: LogKeys, checkpoint: Checkpoint, time: int) -> Iterator[str]:
+    ed25519, mldsa44 = keys.verifiers
+    yield write_line(ed25519, keys.ed25519.sign(checkpoint.text.encode()))
+    signature = keys.mldsa44.sign(_cosigned_message(keys.origin, time, checkpoint))
+    yield write_line(mldsa44, time.to_bytes(8, "big") + signature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ but the checkpoint is immutable and may be cached for ever, by anyone (C2SP tlog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ledger.errors import NotFoundError
+from ledger.handover import FOLDER, Handover, key_entries, own_case
 from ledger.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Edge, tile_width
 from ledger.note import Checkpoint
+from ledger.proof import TlogProof
 from ledger.store import Store
 from ledger.tiles import ENTRIES, Reader, TileCache, parse_tile_path, write_bundle
 
@@ -21,6 +24,8 @@ _BYTES = _OPEN | {
     "Content-Type": "application/octet-stream",
     "Cache-Control": "public, max-age=31536000, immutable",
 }
+
+_HANDOVER = re.compile(FOLDER + r"/([1-9][0-9]?[0-9]?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Response:
 
 
 def respond(reader: Reader, path: str) -> Response:
-    """Answer for `checkpoint`, `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`, or 404.
+    """Answer for `checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]`, `keys/<n>`;
+    404 for all else.
 
     It reads the disk: call it off the event loop. Only what the published checkpoint covers is
     shown; a partial tile may be asked for at any width up to that.
@@ -42,6 +48,8 @@ def respond(reader: Reader, path: str) -> Response:
         note = reader.note()
         if path == "checkpoint":
             return Response(200, _TEXT, note.encode())
+        if handed := _HANDOVER.fullmatch(path):
+            return Response(200, _TEXT, reader.handover(int(handed[1])).encode())
         level, number, width = parse_tile_path(path)
         size = Checkpoint.unverified(note).size
         if width > tile_width(max(level, 0), number, size):
@@ -110,6 +118,19 @@ class LogReader:
         if not 0 < len(leaves) == width:
             raise NotFoundError(f"no entry bundle {number} of width {width}")
         return leaves
+
+    def handover(self, number: int) -> str:
+        published = self._state().published
+        origin = published.checkpoint.origin if published else ""
+        entries = key_entries(self._store.chain(own_case(origin)))[number - 1 : number]
+        found = self._store.checkpoint_from(entries[0].index + 1) if entries else None
+        if found is None or published is None or found[0] > published.checkpoint.size:
+            raise NotFoundError(f"the log has shown no {number}. handover of its keys")
+        size, note = found
+        index = entries[0].index
+        (leaf,) = self._store.leaves(index, index + 1)
+        note += "".join(self._store.cosignatures(size).values())
+        return Handover(leaf, TlogProof(index, self.inclusion(index, size), note)).text
 
     def inclusion(self, index: int, size: int) -> tuple[str, ...]:
         self._require(size)

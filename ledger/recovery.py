@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from ledger.entry import NO_HASH, Leaf
 from ledger.errors import DamageError, EntryError, GuardError, NoteError
+from ledger.generations import Generation, Keybook, KnownLog
 from ledger.guard import Guard
+from ledger.handover import generations_of, own_case
 from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, expand, leaf_hash, split_hashes
 from ledger.note import LogKeys, open_checkpoint
 from ledger.read import LogReader, Published, State
@@ -35,26 +37,32 @@ class Recovered:
     """Where the log goes on: its state, the last leaf's hash (hex) and time (ms).
 
     heads: of the cases that have grown since the last checkpoint; the store has the others.
+    generations: whose keys sign which trees, as the log's own case has it.
     """
 
     state: State
     prev: bytes
     time: int
     heads: Mapping[str, Head]
+    generations: tuple[Generation, ...]
 
 
 def recover(store: Store, *, keys: LogKeys, guard: Guard) -> Recovered:
-    """Open a store for writing and check it; raises StoreError or RecoveryError."""
+    """Open a store for writing and check it; raises StoreError or RecoveryError.
+
+    keys: those of a log that has never changed them; else its own case names them.
+    """
     store.open()
     edge = rebuild_edge(store)
     last = _last_leaf(store, edge.size)
     reader = LogReader(store, lambda: State(edge, None))
-    published = _published(store, reader, edge.size, keys)
+    generations = _generations(store, keys)
+    published = _published(store, reader, edge.size, KnownLog(keys.origin, generations))
     _require_guard(guard, reader, edge.size, published)
     heads = _heads(store, published.checkpoint.size if published else 0, edge.size)
     if last is None:
-        return Recovered(State(edge, published), NO_HASH.encode(), 0, heads)
-    return Recovered(State(edge, published), last.hash.encode(), last.time, heads)
+        return Recovered(State(edge, published), NO_HASH.encode(), 0, heads, generations)
+    return Recovered(State(edge, published), last.hash.encode(), last.time, heads, generations)
 
 
 def rebuild_edge(store: Store) -> Edge:
@@ -115,13 +123,23 @@ def _parse(index: int, data: bytes) -> Leaf:
     return leaf
 
 
-def _published(store: Store, reader: LogReader, entries: int, keys: LogKeys) -> Published | None:
+def _generations(store: Store, keys: LogKeys) -> tuple[Generation, ...]:
+    try:
+        return generations_of(store.chain(own_case(keys.origin)), keys.verifiers)
+    except (EntryError, NoteError, KeyError, TypeError) as error:
+        raise DamageError(
+            f"what the log says of its own keys cannot be read ({error}); nothing was written. "
+            "Run `farseal ledger fsck`"
+        ) from error
+
+
+def _published(store: Store, reader: LogReader, entries: int, log: KnownLog) -> Published | None:
     stored = store.last_checkpoint()
     if stored is None:
         return None
     size, note = stored
     try:
-        checkpoint = open_checkpoint(note, keys.verifiers)
+        checkpoint = open_checkpoint(note, Keybook((log,)))
     except NoteError as error:
         raise DamageError(
             f"the last checkpoint was not signed by this log's keys ({error}); nothing was "

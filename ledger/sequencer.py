@@ -26,10 +26,21 @@ from ledger.entry import (
     leaf_front,
     splice_leaf,
 )
-from ledger.errors import ConflictError, EntryError, LedgerError, StoreError, TakenError
+from ledger.errors import (
+    ClosedError,
+    ConflictError,
+    DamageError,
+    EntryError,
+    LedgerError,
+    NotFoundError,
+    StoreError,
+    TakenError,
+)
+from ledger.generations import RETIRED, ROTATED, Generation, learn
 from ledger.guard import Guard, Mark
+from ledger.handover import CLOSED, generations_of, own_case
 from ledger.merkle import Edge, FullTile, leaf_hash
-from ledger.note import Checkpoint, LogKeys, Signature, sign_checkpoint
+from ledger.note import Checkpoint, LogKeys, Signature, Verifier, sign_checkpoint
 from ledger.read import LogReader, Published, State
 from ledger.recovery import NO_HEAD, Head, head_of, recover
 from ledger.store import COSIGNATURE, Row, Store
@@ -65,19 +76,18 @@ class _Batch:
     taken: dict[bytes, Row]
 
 
-def own_case(origin: str) -> str:
-    """The case in which a log records what happens to itself, such as a clock put back."""
-    return sha256(b"ledger/log/v1\0" + origin.encode()).hexdigest()[:32]
-
-
 class Sequencer:
-    """Sole owner of the order of entries. `state` may be read by any thread."""
+    """Sole owner of the order of entries. `state` may be read by any thread.
+
+    keys: each generation whose private keys are at hand, the oldest first. Which of them sign is
+    for the log's own case to say, never for the files.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
-        keys: LogKeys,
+        keys: Sequence[LogKeys],
         guard: Guard,
         clock: Callable[[], int],
         monotonic: Callable[[], int],
@@ -89,7 +99,10 @@ class Sequencer:
         self._monotonic = monotonic
         self._sound = False
         self._held = False
-        self._own = own_case(keys.origin)
+        self._origin = keys[0].origin
+        self._own = own_case(self._origin)
+        self._generations: tuple[Generation, ...] = ()
+        self._ended = False
         self._prev = NO_HASH.encode()
         self._heads: dict[str, Head] = {}
         self._grown: dict[str, int] = {}
@@ -103,7 +116,12 @@ class Sequencer:
         Raises StoreError, or RecoveryError with what to do.
         """
         self._sound = False
-        recovered = recover(self._store, keys=self._keys, guard=self._guard)
+        recovered = recover(self._store, keys=self._keys[0], guard=self._guard)
+        self._generations = recovered.generations
+        self._signing(recovered.state.edge.size)
+        self._ended = any(
+            Leaf.parse(leaf).body.get("kind") == CLOSED for _, leaf in self._store.chain(self._own)
+        )
         self.state = recovered.state
         self._prev = recovered.prev
         self._heads = dict(recovered.heads)
@@ -125,13 +143,16 @@ class Sequencer:
         nothing new of the batch is recorded.
         """
         try:
-            return self._commit(drafts, {})
+            found = self._store.find([key for key, *_ in drafts]) if self._ended else {}
+            return self._commit(drafts, found)
         except TakenError:  # rare, so the database finds repeats; no look-up for each entry
             self._sound = True  # the batch was rolled back as a whole
             return self._commit(drafts, self._store.find([key for key, *_ in drafts]))
 
     def _commit(self, drafts: Sequence[Draft], taken: dict[bytes, Row]) -> list[Outcome]:
         timeline = self._ready()
+        if self._ended and any(key not in taken for key, *_ in drafts):
+            raise ClosedError("this log has ended: its entry `log-closed` names the one after it")
         reading = timeline.read()
         batch = _Batch(
             edge=self.state.edge.copy(),
@@ -219,15 +240,86 @@ class Sequencer:
         """Take the clock as it stands now, and record that somebody decided so."""
         timeline = self._ready()
         timeline.accept()
-        body = {"kind": "clock-accepted", "reason": reason}
+        return self._record({"kind": "clock-accepted", "reason": reason})
+
+    def _own_draft(self, body: Mapping[str, object], size: int) -> Draft:
+        event = sha256(f"{self._own} {body['kind']} {size}".encode()).hexdigest()[:32]
+        return draft_of(Submission("ledger", event, self._own, body))
+
+    # -- keys ---------------------------------------------------------------------------------
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """Whose keys sign which trees, by what is recorded so far."""
+        return self._generations
+
+    def rotate(self, fresh: LogKeys) -> Receipt:
+        """Record that these keys sign from the next tree on, beside those that sign now.
+
+        Repeating it changes nothing. Raises StoreError, NoteError for keys that cannot follow.
+        """
+        self._ready()
+        before = [each for each in self._generations if each.until_size is None]
+        names = [key.vkey for each in before for key in each.verifiers]
+        if all(each.verifiers != fresh.verifiers for each in self._generations):
+            body = {"before": names, "keys": _names(fresh.verifiers), "kind": ROTATED}
+            self._keys = [*self._keys, fresh]
+            return self._record_keys(body)
+        return self._recorded(ROTATED, fresh.verifiers)
+
+    def retire(self, verifiers: tuple[Verifier, ...]) -> Receipt:
+        """Record that these keys sign no tree larger than the present one any more.
+
+        Repeating it changes nothing. Raises StoreError, NoteError when no others would be left.
+        """
+        self._ready()
+        for each in self._generations:
+            if each.verifiers == verifiers and each.until_size is not None:
+                return self._recorded(RETIRED, verifiers)
+        return self._record_keys({"keys": _names(verifiers), "kind": RETIRED})
+
+    def close_log(self, body: Mapping[str, object]) -> Receipt:
+        """Record that the log ends here; nothing is taken after that. Once is enough."""
+        self._ready()
+        for index, data in self._store.chain(self._own):
+            if Leaf.parse(data).body.get("kind") == CLOSED:
+                return Receipt(index, leaf_hash(data).hex())
+        receipt = self._record({**body, "kind": CLOSED})
+        self._ended = True
+        return receipt
+
+    def _record_keys(self, body: Mapping[str, object]) -> Receipt:
+        learn(self._generations, body, self.state.edge.size)  # or it may not be said
+        receipt = self._record(body)
+        founding = self._generations[0].verifiers
+        self._generations = generations_of(self._store.chain(self._own), founding)
+        return receipt
+
+    def _recorded(self, kind: str, verifiers: Sequence[Verifier]) -> Receipt:
+        for index, data in self._store.chain(self._own):
+            body = Leaf.parse(data).body
+            if body.get("kind") == kind and body.get("keys") == _names(verifiers):
+                return Receipt(index, leaf_hash(data).hex())
+        raise NotFoundError("these keys are the log's first; no entry names them")
+
+    def _record(self, body: Mapping[str, object]) -> Receipt:
         outcome = self.commit([self._own_draft(body, self.state.edge.size)])[0]
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
 
-    def _own_draft(self, body: Mapping[str, object], size: int) -> Draft:
-        event = sha256(f"{self._own} {size}".encode()).hexdigest()[:32]
-        return draft_of(Submission("ledger", event, self._own, body))
+    def _signing(self, size: int) -> list[LogKeys]:
+        """The keys that sign a tree of this size; raises DamageError when some are missing."""
+        at_hand: dict[tuple[Verifier, ...], LogKeys] = {k.verifiers: k for k in self._keys}
+        needed = [each for each in self._generations if each.signs(size)]
+        missing = [each for each in needed if each.verifiers not in at_hand]
+        if missing or not needed:
+            names = ", ".join(each.verifiers[0].key_id.hex() for each in missing)
+            raise DamageError(
+                f"the log's keys {names} sign it, by its own entry, and are not at hand; nothing "
+                "was written. Put their files back from the backup"
+            )
+        return [at_hand[each.verifiers] for each in needed]
 
     # -- publishing ---------------------------------------------------------------------------
 
@@ -248,12 +340,13 @@ class Sequencer:
             raise StoreError(
                 f"the guard could not be written, so nothing is signed: {error}"
             ) from error
-        note = sign_checkpoint(self._keys, size=edge.size, root=root, at=at)
+        first, *beside = self._signing(edge.size)
+        note = sign_checkpoint(first, size=edge.size, root=root, at=at, beside=beside)
         self._sound = False
         self._store.add_checkpoint(size=edge.size, note=note, heads=self._grown)
         self._sound = True
         self._grown = {}
-        published = Published(Checkpoint(self._keys.origin, edge.size, root), note)
+        published = Published(Checkpoint(self._origin, edge.size, root), note)
         self.state = State(edge, published)
         return published
 
@@ -278,3 +371,7 @@ class Sequencer:
             published = replace(published, cosigned="".join(lines.values()))
             self.state = State(self.state.edge, published)
         return lines
+
+
+def _names(verifiers: Sequence[Verifier]) -> list[str]:
+    return [each.vkey for each in verifiers]

@@ -205,6 +205,13 @@ class Store(ABC):
             row = connection.execute(query.limit(1)).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    def checkpoint_from(self, size: int) -> tuple[int, str] | None:
+        """Size and note of the smallest published checkpoint of at least `size` entries."""
+        query = select(checkpoint.c.size, checkpoint.c.note).where(checkpoint.c.size >= size)
+        with self._reading() as connection:
+            row = connection.execute(query.order_by(checkpoint.c.size).limit(1)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
     def cosignatures(self, size: int) -> dict[str, str]:
         """The lines of witnesses under the checkpoint of this size, by whose they are, in order."""
         ours = (attest.c.size == size) & (attest.c.kind == COSIGNATURE)

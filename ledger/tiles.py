@@ -19,6 +19,8 @@ from typing import Protocol
 
 from ledger.entry import Leaf
 from ledger.errors import LedgerError, MirrorError, NotFoundError
+from ledger.generations import Keybook
+from ledger.handover import FOLDER, MOST, follow_shown
 from ledger.merkle import (
     HASH_BYTES,
     TILE_HEIGHT,
@@ -55,6 +57,9 @@ class Reader(Protocol):
 
     def leaves(self, number: int, width: int) -> Sequence[bytes]:
         """The first `width` leaves below tile 0/`number`; raises NotFoundError."""
+
+    def handover(self, number: int) -> str:
+        """The `number`th proof that the log's keys changed, from 1; raises NotFoundError."""
 
 
 def tile_path(level: int, number: int, width: int = TILE_WIDTH) -> str:
@@ -137,6 +142,11 @@ def export(reader: Reader, directory: Path) -> int:
         if level == 0:
             bundle = write_bundle(reader.leaves(number, width))
             _keep(directory / tile_path(ENTRIES, number, width), bundle)
+    for number in range(1, MOST + 1):
+        try:
+            _keep(directory / FOLDER / str(number), reader.handover(number).encode())
+        except NotFoundError:
+            break
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "checkpoint").write_text(note, encoding="utf-8")
     return size
@@ -176,10 +186,20 @@ class Mirror:
             raise MirrorError(f"{tile_path(ENTRIES, number, width)} has too few entries")
         return leaves[:width]
 
+    def handover(self, number: int) -> str:
+        try:
+            return self._get(f"{FOLDER}/{number}").decode()
+        except UnicodeDecodeError as error:
+            raise MirrorError(f"{FOLDER}/{number} of the mirror is not text") from error
+
     def open(self, verifiers: Sequence[Verifier]) -> View:
-        """The log as its signed checkpoint has it; raises NoteError, MirrorError."""
+        """The log as its signed checkpoint has it; raises NoteError, MirrorError.
+
+        Where the log has changed its keys since these were known, its handovers are followed.
+        """
         note = self.note()
-        return View(note, open_checkpoint(note, verifiers), self, TileCache(self.hashes))
+        book = follow_shown(Keybook.of(verifiers), self.handover)
+        return View(note, open_checkpoint(note, book), self, TileCache(self.hashes), book)
 
     def _get_tile(self, level: int, number: int, width: int) -> bytes:
         try:
@@ -203,6 +223,8 @@ class View:
     checkpoint: Checkpoint
     mirror: Mirror
     cache: TileCache
+    keys: Keybook
+    """What is known of the log's keys now."""
 
     @property
     def size(self) -> int:

@@ -226,7 +226,8 @@ async def test_a_mirror_may_be_anything_that_gives_bytes(office: Office, tmp_pat
     view = Mirror(fetch).open(office.keys.verifiers)
     for index in range(300):
         view.inclusion(index)
-    assert sorted(fetched) == ["checkpoint", "tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"]
+    tiles = ["tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"]
+    assert sorted(fetched) == ["checkpoint", "keys/1", *tiles]
 
 
 async def test_an_unknown_log_is_not_believed(office: Office, tmp_path: Path) -> None:
