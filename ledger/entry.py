@@ -16,7 +16,7 @@ from hashlib import sha256
 from json.encoder import encode_basestring
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SM3, Hash
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ledger.errors import EntryError
@@ -29,6 +29,7 @@ MAX_INTEGER = 2**53 - 1
 NO_HASH = "0" * 64
 """`prev` of the first leaf, and `case_prev` of a case's first leaf."""
 
+_COMMIT = b"ledger/commit/v1\0"
 _ID = re.compile(r"[0-9a-f]{32}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LITERALS = {None: "null", True: "true", False: "false"}
@@ -116,7 +117,25 @@ def commitment(salt: bytes, content_sha256: bytes) -> str:
     """
     if len(salt) != 32 or len(content_sha256) != 32:
         raise EntryError("a commitment takes a salt of 32 bytes and a SHA-256 digest")
-    return sha256(b"ledger/commit/v1\0" + salt + content_sha256).hexdigest()
+    return sha256(_COMMIT + salt + content_sha256).hexdigest()
+
+
+def sm3(content: bytes) -> bytes:
+    """The SM3 digest (GB/T 32905, ISO/IEC 10118-3) of content, 32 bytes."""
+    state = Hash(SM3())
+    state.update(content)
+    return state.finalize()
+
+
+def commitment_sm3(salt: bytes, content_sm3: bytes) -> str:
+    """The commitment that may stand beside the first, lowercase hex: SM3 in both its places.
+
+    SM3("ledger/commit/v1" 0x00 || salt || SM3(content)), with the same salt. Whoever trusts only
+    one of the two algorithms still has a commitment to the content.
+    """
+    if len(salt) != 32 or len(content_sm3) != 32:
+        raise EntryError("a commitment takes a salt of 32 bytes and an SM3 digest")
+    return sm3(_COMMIT + salt + content_sm3).hex()
 
 
 @dataclass(frozen=True, slots=True)

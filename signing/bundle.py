@@ -87,7 +87,8 @@ class Disclosure:
     `event`: 32 hex, the leaf's event id. `name`: the item's name in that leaf's body ("facts",
     "manifest", "page", ...). `salt`: 32 bytes, `derive_salt(case key, f"{event}/{name}")`. Give
     `content` (bytes: text such as canonical JSON of facts) or, for what stays out of the bundle or
-    stands in one of its files, only `content_sha256` (hex).
+    stands in one of its files, only `content_sha256` (hex); with `content_sm3` (hex) where the
+    leaf has an SM3 commitment too.
     """
 
     event: str
@@ -95,6 +96,7 @@ class Disclosure:
     salt: bytes
     content: bytes | None = None
     content_sha256: str | None = None
+    content_sm3: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,8 @@ def _opening(disclosure: Disclosure) -> dict[str, Any]:
         opened["sha256"] = disclosure.content_sha256
     else:
         raise BundleError(f"a disclosure of {disclosure.name} discloses nothing")
+    if disclosure.content_sm3 is not None:
+        opened["sm3"] = disclosure.content_sm3
     return opened
 
 

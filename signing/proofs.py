@@ -8,12 +8,12 @@ The receipts the applicant was shown tie that chain to what was seen during the 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from ledger.entry import Leaf, commitment
+from ledger.entry import Leaf, commitment, commitment_sm3, sm3
 from ledger.errors import LedgerError
 from ledger.merkle import verify_inclusion
 from ledger.note import Checkpoint
@@ -121,6 +121,7 @@ def require_as_recorded(
     session = manifest["session"]["id"]
     leaves = _session_leaves(chain, session)
     opened = {(each["event"], each["name"]): each["sha256"] for each in openings}
+    by_sm3 = {(each["event"], each["name"]): each["sm3"] for each in openings if "sm3" in each}
 
     recorded = {leaf.event: leaf for leaf in leaves if leaf.body.get("kind") == "segment"}
     listed = [segment["event"] for segment in manifest["segments"]]
@@ -147,6 +148,8 @@ def require_as_recorded(
 
     def require(leaf: Leaf, item: str, name: str) -> None:
         if opened.get((leaf.event, item)) != sha256(files[name]).hexdigest():
+            raise Failed("other-content", name=name, index=leaf.index)
+        if by_sm3.get((leaf.event, item), (made := sm3(files[name]).hex())) != made:
             raise Failed("other-content", name=name, index=leaf.index)
 
     (seal,) = [leaf for leaf in leaves if leaf.body.get("kind") == SEAL]
@@ -190,26 +193,59 @@ def require_registered(
     return leaf, {"index": leaf.index, "number": number, "sha256": pdf_sha256, "at": leaf.time}
 
 
-def require_disclosed(openings: Sequence[Mapping[str, Any]], chains: Sequence[Chain]) -> int:
-    """Hold every opened item against its commitment in the ledger. Raises Failed."""
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What was opened: how many items, how many of them by SM3 too, and what was not checked.
+
+    `unknown`: the names of digests beside them that this program knows nothing of.
+    """
+
+    items: int
+    sm3: int
+    unknown: tuple[str, ...]
+
+
+def require_disclosed(openings: Sequence[Mapping[str, Any]], chains: Sequence[Chain]) -> Disclosed:
+    """Hold every opened item against its commitments in the ledger. Raises Failed.
+
+    Where an entry commits by SM3 beside SHA-256 both must hold: an opening that leaves one out
+    would show a reader who trusts only that one nothing.
+    """
     committed = {
-        (leaf.event, item["name"]): item["sha256"]
+        (leaf.event, item["name"]): item
         for chain in chains
         for leaf in chain.leaves
         for item in leaf.body.get("items", ())
     }
+    by_sm3, unknown = 0, set()
     for opening in openings:
-        name = opening["name"]
-        if (
-            "content" in opening
-            and sha256(opening["content"].encode()).hexdigest() != (opening["sha256"])
-        ):
-            raise Failed("disclosure", name=name, event=opening["event"])
-        digest = bytes.fromhex(opening["sha256"])
-        made = commitment(bytes.fromhex(opening["salt"]), digest)
-        if committed.get((opening["event"], name)) != made:
-            raise Failed("disclosure", name=name, event=opening["event"])
-    return len(openings)
+        event, name = opening["event"], opening["name"]
+        item = committed.get((event, name), {})
+        salt = bytes.fromhex(opening["salt"])
+        if item.get("sha256") != commitment(salt, _opened(opening, "sha256", _sha256)):
+            raise Failed("disclosure", name=name, event=event)
+        if "sm3" in item or "sm3" in opening:
+            if not {"sm3", "content"} & set(opening):
+                raise Failed("sm3-not-opened", name=name, event=event)
+            if item.get("sm3") != commitment_sm3(salt, _opened(opening, "sm3", sm3)):
+                raise Failed("disclosure", name=name, event=event)
+            by_sm3 += 1
+        unknown |= set(item) - {"name", "sha256", "sm3"}
+    return Disclosed(len(openings), by_sm3, tuple(sorted(unknown)))
+
+
+def _opened(opening: Mapping[str, Any], algorithm: str, digest: Callable[[bytes], bytes]) -> bytes:
+    """The digest an opening gives; where it gives the content too, the content must have it."""
+    if "content" not in opening:
+        return bytes.fromhex(opening[algorithm])
+    made = digest(opening["content"].encode())
+    if opening.get(algorithm, made.hex()) != made.hex():
+        raise Failed("disclosure", name=opening["name"], event=opening["event"])
+    return made
+
+
+def _sha256(content: bytes) -> bytes:
+    return sha256(content).digest()
 
 
 def require_receipts(receipts: Sequence[Mapping[str, Any]], chain: Chain) -> int:

@@ -6,7 +6,7 @@
 
 A report never claims more than was checked: `detail` holds what was seen, `against` the key or
 anchor it was held against, `notes` what a reader must know beside the verdict ("demo-office",
-"no-witness", "own-time").
+"no-witness", "own-time", "unknown-digest").
 """
 
 from collections.abc import Callable, Mapping

@@ -68,6 +68,7 @@ class _BundleProcedure:
         self._status_index: object = None
         self._as_of: int | None = None
         self._unwitnessed = False
+        self._unknown_digests = False
 
     def report(self, *, at: int, max_age_ms: int | None) -> Report:
         run = (procedure := Procedure()).run
@@ -90,6 +91,8 @@ class _BundleProcedure:
         notes = self._trusted.notes if self._trusted else ()
         if self._unwitnessed and "no-witness" not in notes:
             notes = (*notes, "no-witness")
+        if self._unknown_digests:
+            notes = (*notes, "unknown-digest")
         return Report("bundle", tuple(procedure.checks), facts, notes, self._as_of)
 
     @property
@@ -327,7 +330,9 @@ class _BundleProcedure:
         proofs.require_as_recorded(
             self._case, openings, manifest=self._bundle.manifest, files=self._bundle.files
         )
-        return Found({"opened": opened, "receipts": receipts})
+        self._unknown_digests = bool(opened.unknown)
+        detail = {"opened": opened.items, "sm3": opened.sm3, "unknown": list(opened.unknown)}
+        return Found(detail | {"receipts": receipts})
 
     def _status(self, *, at: int, max_age_ms: int | None) -> Found:
         signed = self._bundle.json("status/list.json") if self._newer is None else self._newer

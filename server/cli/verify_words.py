@@ -85,7 +85,8 @@ FOUND: Mapping[str, Words] = {
     "pdf": words("文件时间戳 {archived_at}", "timestamped as a whole {archived_at}"),
     "signed": words("由会见时生成的一次性证书签署", "signed with the certificate of the session"),
     "disclosures": words(
-        "{opened} 项内容、{receipts} 张回执", "{opened} items, {receipts} receipts"
+        "{opened} 项内容（其中 {sm3} 项另以 SM3 核对）、{receipts} 张回执",
+        "{opened} items ({sm3} of them by SM3 too), {receipts} receipts",
     ),
     "status": words("截至 {as_of} 没有撤销", "not revoked as of {as_of}"),
 }
@@ -179,6 +180,10 @@ REASONS: Mapping[str, Words] = {
     "no-intent": words(
         "登记册里没有先于签署的意图", "the register holds no intent from before the signing"
     ),
+    "sm3-not-opened": words(
+        "{name} 在账本里有 SM3 承诺，证据包没有披露它的 SM3",
+        "the ledger commits to {name} by SM3 too, but the bundle does not open that",
+    ),
     "no-receipts": words("没有回执", "there are no receipts"),
 }
 
@@ -186,6 +191,10 @@ NOTES: Mapping[str, Words] = {
     "demo-office": words("演示公证处：没有法律效力", "demo office: no legal effect"),
     "no-witness": words("没有独立见证方签过检查点", "no witness has signed the checkpoint"),
     "own-time": words("时间由公证处自己的时间戳服务给出", "the time is the operator's own"),
+    "unknown-digest": words(
+        "条目里还有本程序不认识的摘要，没有核对（SHA-256 已核对）",
+        "entries hold digests this program does not know; not checked (SHA-256 was)",
+    ),
 }
 
 OUTCOMES: Mapping[str, Words] = {

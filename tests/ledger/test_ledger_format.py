@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.entry import Leaf, commitment, derive_salt
+from ledger.entry import Leaf, commitment, commitment_sm3, derive_salt, sm3
 from ledger.merkle import Edge, leaf_hash
 from ledger.note import Verifier, open_checkpoint
 from ledger.policy import Policy
@@ -40,7 +40,8 @@ def test_leaves_hashes_and_root(blocks: dict[str, str]) -> None:
 def test_commitment(blocks: dict[str, str]) -> None:
     salt = derive_salt(bytes(range(32)), "video/1")
     committed = commitment(salt, sha256(b"a cluster of video").digest())
-    assert [salt.hex(), committed] == blocks["commitment"].split()
+    beside = commitment_sm3(salt, sm3(b"a cluster of video"))
+    assert [salt.hex(), committed, beside] == blocks["commitment"].split()
     second = Leaf.parse(blocks["leaf"].encode().splitlines()[1])
     assert second.body["items"][0]["sha256"] == committed
 

@@ -10,7 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ledger.entry import Submission, canonical_json, commitment, derive_salt
+from ledger.entry import (
+    Submission,
+    canonical_json,
+    commitment,
+    commitment_sm3,
+    derive_salt,
+    sm3,
+)
 from ledger.log import Log, Sealed
 from ledger.sqlite import SqliteStore
 from ledger.tiles import export
@@ -63,7 +70,9 @@ class Scribe:
         for name, content in (items or {}).items():
             salt = derive_salt(KEY, f"{event}/{name}")
             held.append({"name": name, "sha256": commitment(salt, sha256(content).digest())})
-            self.openings.append(_opening(event, name, salt, content))
+            if chain == CASE:  # the register's entries stay as a pack that does not ask has them
+                held[-1]["sm3"] = commitment_sm3(salt, sm3(content))
+            self.openings.append(_opening(event, name, salt, content, by_sm3=chain == CASE))
         body = {**public, "kind": kind, "actor": "a" * 16, "items": held}
         receipt = await self._log.append(Submission("journal", event, chain, body))
         if chain == CASE:
@@ -71,9 +80,11 @@ class Scribe:
         return receipt.index
 
 
-def _opening(event: str, name: str, salt: bytes, content: bytes) -> Disclosure:
+def _opening(event: str, name: str, salt: bytes, content: bytes, *, by_sm3: bool) -> Disclosure:
     if name in ("segment", "signed"):
-        return Disclosure(event, name, salt, content_sha256=sha256(content).hexdigest())
+        beside = sm3(content).hex() if by_sm3 else None
+        digest = sha256(content).hexdigest()
+        return Disclosure(event, name, salt, content_sha256=digest, content_sm3=beside)
     return Disclosure(event, name, salt, content=content)
 
 

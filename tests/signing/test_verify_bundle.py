@@ -19,7 +19,7 @@ from ledger.errors import LedgerError
 from ledger.tiles import Mirror
 from signing import cades, proofs, status
 from signing.archive import Limits, pack, unpack
-from signing.bundle import ProvenLeaf
+from signing.bundle import BundleContents, Disclosure, ProvenLeaf
 from signing.ca import IssuedCertificate, Office, open_office
 from signing.keys import Secret
 from signing.register import read_mirror
@@ -49,6 +49,14 @@ def _verify(bundle: bytes, trust: Trust | None, **options: Any) -> Report:
 def _deciding(report: Report) -> tuple[str, str]:
     assert report.deciding is not None
     return report.deciding.key, report.deciding.reason
+
+
+def _opened_by_sm3(contents: BundleContents, digest: str | None) -> list[Disclosure]:
+    """The openings, those of segments with another SM3."""
+    return [
+        replace(each, content_sm3=digest) if each.name == "segment" else each
+        for each in contents.disclosed
+    ]
 
 
 def _swapped(genuine: Genuine, **files: bytes | None) -> bytes:
@@ -187,6 +195,16 @@ def _dropped(leaves: Any, number: int) -> list[ProvenLeaf]:
             lambda c: {"disclosed": [replace(c.disclosed[0], salt=bytes(32))]},
             ("disclosures", "disclosure"),
             id="a disclosure with another salt",
+        ),
+        pytest.param(
+            lambda c: {"disclosed": _opened_by_sm3(c, None)},
+            ("disclosures", "sm3-not-opened"),
+            id="an SM3 commitment that is not opened",
+        ),
+        pytest.param(
+            lambda c: {"disclosed": _opened_by_sm3(c, "0" * 64)},
+            ("disclosures", "disclosure"),
+            id="another SM3 than was committed to",
         ),
         pytest.param(
             lambda c: {"checkpoint_token": c.checkpoint_token[:-1]},
