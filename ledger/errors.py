@@ -14,7 +14,8 @@
     │   └── WitnessError  a witness's answer is of no use; it may be asked again
     ├── PolicyError       a witness policy that cannot be read, or can never be met
     ├── StoreError        the database could not record; nothing that was acknowledged is lost
-    │   └── TakenError    a row is there already; the sequencer looks which
+    │   ├── TakenError    a row is there already; the sequencer looks which
+    │   └── DeposedError  another process writes this ledger now; stop, and recover
     ├── RecoveryError     the database cannot be opened as it is
     │   ├── DamageError   its parts contradict each other: run `farseal ledger fsck`
     │   ├── GuardError    it is older than the guard, or the guard is missing
@@ -114,6 +115,10 @@ class StoreError(LedgerError):
 
 class TakenError(StoreError):
     """A row with this key is there already; nothing was written."""
+
+
+class DeposedError(StoreError):
+    """Another process has written this ledger since: what memory says of it is out of date."""
 
 
 class RecoveryError(LedgerError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, create_engine, func, select
+from sqlalchemy import Connection, Engine, Select, create_engine, func, inspect, select
 
 from ledger.errors import NotFoundError
 from ledger.store import checkpoint, entry, head, retold, tile
@@ -35,22 +35,25 @@ class Snapshot:
 
     @classmethod
     @contextmanager
-    def of(cls, path: Path) -> Iterator[Snapshot]:
-        """Open a ledger's SQLite file; raises NotFoundError when there is none."""
-        if not path.is_file():
-            raise NotFoundError(f"there is no ledger at {path}")
-        # A medium that cannot be written holds no -shm, without which WAL is not read.
-        frozen = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
-        engine = create_engine(f"sqlite:///file:{path.absolute()}?mode=ro{frozen}&uri=true")
+    def of(cls, ledger: Path | str) -> Iterator[Snapshot]:
+        """Open a ledger's SQLite file, or the PostgreSQL database at a URL.
+
+        Raises NotFoundError when there is none.
+        """
+        engine, begin = _file(ledger) if isinstance(ledger, Path) else _address(ledger)
         try:
             with retold("read"), engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN")
+                connection.exec_driver_sql(begin)
+                if not inspect(connection).has_table(entry.name):
+                    raise NotFoundError("there are no ledger's tables in this database")
                 yield cls(connection)
         finally:
             engine.dispose()
 
     def verdict(self) -> str:
-        """What SQLite says of its own pages: "ok"."""
+        """What SQLite says of its own pages: "ok". PostgreSQL has no such word, but checksums."""
+        if self.connection.dialect.name != "sqlite":
+            return "ok"
         with retold("read"):
             return str(self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
 
@@ -97,3 +100,17 @@ class Snapshot:
     def _rows(self, query: Select[Any]) -> Sequence[Any]:
         with retold("read"):
             return self.connection.execute(query).all()
+
+
+def _file(path: Path) -> tuple[Engine, str]:
+    if not path.is_file():
+        raise NotFoundError(f"there is no ledger at {path}")
+    # A medium that cannot be written holds no -shm, without which WAL is not read.
+    frozen = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
+    return create_engine(f"sqlite:///file:{path.absolute()}?mode=ro{frozen}&uri=true"), "BEGIN"
+
+
+def _address(url: str) -> tuple[Engine, str]:
+    from ledger.postgres import engine  # whoever keeps a file needs no driver for a server
+
+    return engine(url), "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -13,8 +13,8 @@ Entries since the newest checkpoint have no head yet; there are a second's worth
 
 Triggers refuse UPDATE, DELETE, REPLACE and gaps, for every program that opens the database.
 
-One thread writes, through one held connection; any thread may read. `ledger.sqlite` has what is
-SQLite's own.
+One thread writes, through one held connection; any thread may read. What is a database's own is
+in `ledger.sqlite` and `ledger.postgres`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -46,27 +47,30 @@ from ledger.merkle import FullTile
 
 SCHEMA = MetaData()
 
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # of 64 bits in both
+_NAME = Text().with_variant(Text(collation="C"), "postgresql")  # ordered by bytes in both
+
 entry = Table(
     "entry",
     SCHEMA,
-    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
     Column("event_key", LargeBinary, nullable=False, unique=True),
-    Column("case_before", Integer, nullable=False),
+    Column("case_before", NUMBER, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 tile = Table(
     "tile",
     SCHEMA,
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("level", NUMBER, primary_key=True, autoincrement=False),
+    Column("n", NUMBER, primary_key=True, autoincrement=False),
     Column("hashes", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 checkpoint = Table(
     "checkpoint",
     SCHEMA,
-    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("size", NUMBER, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
     sqlite_strict=True,
 )
@@ -74,18 +78,18 @@ head = Table(
     "head",
     SCHEMA,
     Column("case_id", LargeBinary, primary_key=True),
-    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 attest = Table(
     "attest",
     SCHEMA,
-    Column("size", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, primary_key=True),
-    Column("who", Text, primary_key=True),
+    Column("size", NUMBER, primary_key=True, autoincrement=False),
+    Column("kind", _NAME, primary_key=True),
+    Column("who", _NAME, primary_key=True),
     Column("body", LargeBinary, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", NUMBER, nullable=False),
     sqlite_strict=True,
 )
 

@@ -12,6 +12,7 @@ import pytest
 
 from ledger.note import LogKeys
 from tests.ledger.house import Office, submission
+from tests.ledger.postgresql import Server, running
 
 MEMORY = Path("/dev/shm")
 ROOM = 256 << 20
@@ -37,9 +38,20 @@ def keys() -> LogKeys:
     return LogKeys.generate("office.example/ledger")
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    with running(directory=_disk()) as server:
+        yield server
+
+
 @pytest.fixture
-async def office(tmp_path: Path, keys: LogKeys) -> AsyncIterator[Office]:
+async def office(
+    request: pytest.FixtureRequest, tmp_path: Path, keys: LogKeys
+) -> AsyncIterator[Office]:
+    """On SQLite, but where a test asks for both (`tests.ledger.house.on_both`)."""
     office = Office(tmp_path, keys)
+    if getattr(request, "param", "sqlite") == "postgresql":
+        office.url = request.getfixturevalue("postgresql").fresh()
     yield office
     for log in office.opened:
         await log.close()

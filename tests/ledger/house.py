@@ -13,9 +13,13 @@ from ledger.cosigning import Witnesses
 from ledger.entry import Submission
 from ledger.log import Log
 from ledger.note import LogKeys
+from ledger.postgres import PostgresStore
 from ledger.sqlite import SqliteStore
+from ledger.store import Store
 
 VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors"
+on_both = pytest.mark.parametrize("office", ["sqlite", "postgresql"], indirect=True)
+"""The same promises, whatever keeps the ledger."""
 NOON = 1_795_442_400_000
 """Some moment, in ms."""
 
@@ -42,6 +46,8 @@ class Office:
     timestamp: Callable[[bytes], Awaitable[bytes]] | None = None
     witnesses: Callable[[], Witnesses] | None = None
     tick_s: float = 1.0
+    url: str | None = None
+    """Its PostgreSQL database; else a file of SQLite's in the folder."""
     opened: list[Log] = field(default_factory=list)
 
     @property
@@ -52,10 +58,13 @@ class Office:
     def guard(self) -> Path:
         return self.directory / "volume" / "guard"
 
+    def store(self) -> Store:
+        return PostgresStore(self.url) if self.url else SqliteStore(self.database)
+
     async def open(self) -> Log:
         self.guard.parent.mkdir(exist_ok=True)
         log = await Log.open(
-            SqliteStore(self.database),
+            self.store(),
             keys=self.keys,
             guard=self.guard,
             clock=lambda: self.clock.wall,

@@ -16,7 +16,9 @@ from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.note import open_checkpoint
 from ledger.proof import verify_case
 from ledger.sequencer import Draft, Outcome
-from tests.ledger.house import Office, submission
+from tests.ledger.house import Office, on_both, submission
+
+pytestmark = on_both
 
 
 async def test_entries_form_one_chain_and_a_chain_for_each_case(office: Office) -> None:

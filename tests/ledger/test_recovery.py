@@ -19,7 +19,7 @@ from ledger.note import LogKeys, open_checkpoint
 from ledger.proof import verify_case
 from ledger.sequencer import draft_of, own_case
 from ledger.snapshot import Snapshot
-from tests.ledger.house import Office, submission
+from tests.ledger.house import Office, on_both, submission
 
 HOUR_MS = 3_600_000
 
@@ -39,6 +39,7 @@ async def fill(office: Office, count: int, *, start: int = 0) -> None:
     await log.close()
 
 
+@on_both
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 513, 66_000])
 async def test_a_restarted_log_goes_on_where_it_was(office: Office, size: int) -> None:
     if size:
@@ -80,6 +81,7 @@ async def test_an_older_database_that_grew_again_is_refused(office: Office, tmp_
         await office.open()
 
 
+@on_both
 async def test_a_missing_guard_is_refused_and_can_be_written_anew(office: Office) -> None:
     await fill(office, 3)
     office.guard.unlink()
@@ -91,6 +93,7 @@ async def test_a_missing_guard_is_refused_and_can_be_written_anew(office: Office
     assert log.size == 3
 
 
+@on_both
 @pytest.mark.parametrize("text", ["", "x", "other.example/log\n3\n" + "0" * 64 + "\n", "\x00\xff"])
 async def test_a_guard_that_is_not_ours_is_refused(office: Office, text: str) -> None:
     await fill(office, 3)
@@ -99,6 +102,7 @@ async def test_a_guard_that_is_not_ours_is_refused(office: Office, text: str) ->
         await office.open()
 
 
+@on_both
 async def test_the_guard_is_durable_before_a_signature_is_stored(office: Office) -> None:
     log = await office.open()
     await log.append(submission(1))
@@ -115,6 +119,7 @@ async def test_the_guard_is_durable_before_a_signature_is_stored(office: Office)
     assert office.guard.read_text().split("\n")[1] == str(sealed.tree_size)
 
 
+@on_both
 async def test_keys_of_another_log_are_refused(office: Office) -> None:
     await fill(office, 3)
     office.keys = LogKeys.generate(office.keys.origin)
