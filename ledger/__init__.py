@@ -48,6 +48,10 @@ Who else must say so:
     witness    the protocol of witnesses, both sides      witness_store  what a witness remembers
     cosigning  how a log asks them                        sealing        what a seal waits for
 
+What they said dates the entries around it:
+
+    anchors    tokens and cosignatures, logged back
+
 How it is kept:
 
     clock      times that never fall        guard      the largest tree ever signed, elsewhere

@@ -11,7 +11,8 @@
     │   ├── MirrorError   a mirror's files do not add up to its signed checkpoint
     │   │   ├── ForkError   the log signed two histories; it carries the proof
     │   │   └── StaleError  the log shows an older checkpoint than was seen before
-    │   └── WitnessError  a witness's answer is of no use; it may be asked again
+    │   ├── WitnessError  a witness's answer is of no use; it may be asked again
+    │   └── TokenError    a timestamp whose time cannot be; another is asked for
     ├── PolicyError       a witness policy that cannot be read, or can never be met
     ├── StoreError        the database could not record; nothing that was acknowledged is lost
     │   ├── TakenError    a row is there already; the sequencer looks which
@@ -103,6 +104,10 @@ class StaleError(MirrorError):
 
 class WitnessError(VerificationError):
     """A witness's answer is of no use."""
+
+
+class TokenError(VerificationError):
+    """A timestamp whose time cannot be; another is asked for."""
 
 
 class PolicyError(LedgerError):

@@ -5,8 +5,8 @@ promises that others can check it: an inclusion proof, a signed checkpoint and, 
 handed in, the cosignatures of witnesses and a token of a timestamp authority. It stays pending
 until it has them all (`ledger.sealing`).
 
-A Log owns two threads, one that writes and one that reads, and two tasks: the supervisor hands
-batches to the writer, whatever is pending when the last commit returned; the other asks witnesses.
+A Log owns two threads, one that writes and one that reads, and three tasks: the supervisor hands
+to the writer whatever is pending when the last commit returned; two ask witnesses and the clock.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ledger.anchors import ReadToken
 from ledger.clock import monotonic_ms
 from ledger.cosigning import Witnesses
 from ledger.entry import Receipt, Submission
@@ -28,7 +28,7 @@ from ledger.generations import Generation
 from ledger.guard import Guard
 from ledger.note import LogKeys
 from ledger.read import LogReader
-from ledger.sealing import Sealer, Timestamp
+from ledger.sealing import Sealed, Sealer, Timestamp, Witnessed
 from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
 from ledger.store import Store
 
@@ -40,23 +40,6 @@ _T = TypeVar("_T")
 _Futures = list["asyncio.Future[Receipt]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What anyone needs to check one entry offline.
-
-    inclusion: lowercase hex, leaf's sibling first. checkpoint: the signed note, with the lines of
-    the witnesses' quorum where there are any. timestamp: RFC 3161 token (DER) over that note's
-    UTF-8 bytes, None without an authority.
-    """
-
-    index: int
-    leaf: bytes
-    inclusion: tuple[str, ...]
-    tree_size: int
-    checkpoint: str
-    timestamp: bytes | None
-
-
 class Log:
     """An open ledger. Make one with `await Log.open(...)`; close it with `await close()`."""
 
@@ -65,6 +48,7 @@ class Log:
         store: Store,
         sequencer: Sequencer,
         *,
+        clock: Callable[[], int],
         timestamp: Timestamp | None,
         witnesses: Witnesses | None,
         tick_s: float,
@@ -76,6 +60,7 @@ class Log:
             sequencer,
             write=self._write,
             read=self._read,
+            clock=clock,
             timestamp=timestamp,
             witnesses=witnesses,
         )
@@ -96,7 +81,7 @@ class Log:
         self._trouble: LedgerError | None = None
         """Why nothing more is taken, signed or sealed."""
         self._supervisor: asyncio.Task[None] | None = None
-        self._cosigner: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     @classmethod
     async def open(
@@ -107,6 +92,7 @@ class Log:
         guard: Path,
         clock: Callable[[], int],
         timestamp: Timestamp | None = None,
+        read_token: ReadToken | None = None,
         witnesses: Witnesses | None = None,
         monotonic: Callable[[], int] = monotonic_ms,
         tick_s: float = 1.0,
@@ -115,14 +101,19 @@ class Log:
 
         keys: every generation at hand, the oldest first. clock: ms since epoch.
         guard: a file, best on another volume than the store.
-        timestamp: data -> RFC 3161 token (DER) over it. witnesses: asked about each checkpoint,
+        timestamp: data -> RFC 3161 token (DER) over it. read_token: what a token says; without it
+        tokens are neither checked nor logged back. witnesses: asked about each checkpoint,
         and before the first. tick_s: a grown log is signed at most this often, in seconds, unless
         a seal waits. Raises RecoveryError, StoreError.
         """
         held = (keys,) if isinstance(keys, LogKeys) else tuple(keys)
         guarded = Guard(guard, held[0].origin)
-        sequencer = Sequencer(store, keys=held, guard=guarded, clock=clock, monotonic=monotonic)
-        log = cls(store, sequencer, timestamp=timestamp, witnesses=witnesses, tick_s=tick_s)
+        sequencer = Sequencer(
+            store, keys=held, guard=guarded, clock=clock, monotonic=monotonic, read_token=read_token
+        )
+        log = cls(
+            store, sequencer, clock=clock, timestamp=timestamp, witnesses=witnesses, tick_s=tick_s
+        )
         try:
             await log._write(sequencer.recover)
             await log._sealer.require_known(held[0], at=clock())
@@ -132,7 +123,10 @@ class Log:
             raise
         loop = asyncio.get_running_loop()
         log._supervisor = loop.create_task(log._supervise(), name="ledger supervisor")
-        log._cosigner = loop.create_task(log._cosign(), name="ledger cosigner")
+        log._beside = [
+            loop.create_task(log._cosign(), name="ledger cosigner"),
+            loop.create_task(log._sealer.keep_time(), name="ledger timekeeper"),
+        ]
         return log
 
     @property
@@ -144,6 +138,15 @@ class Log:
     def pending(self) -> str | None:
         """What a seal waits for now: "witnesses", "timestamp", or None."""
         return self._sealer.pending
+
+    @property
+    def witnessed(self) -> Witnessed | None:
+        """The newest checkpoint with the quorum's cosignatures; None when there is none yet."""
+        return self._sealer.witnessed
+
+    async def pulse(self) -> None:
+        """Do what is due by the clock, as the log does by itself every minute."""
+        await self._sealer.pulse()
 
     @property
     def witnessed_from(self) -> int | None:
@@ -243,9 +246,9 @@ class Log:
         self._wake.set()
         try:
             await self._end(self._supervisor)
-            if self._cosigner is not None:
-                self._cosigner.cancel()
-                await self._end(self._cosigner)
+            for task in self._beside:
+                task.cancel()
+                await self._end(task)
             if self._trouble is None:
                 await self._write(self._sequencer.publish)
         except LedgerError as error:

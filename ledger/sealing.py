@@ -5,6 +5,9 @@
 Nothing here is on an append's way. A seal waits for all of it and fails closed: while the outside
 is down it is pending, and everybody is asked again, at growing intervals, one flight at a time.
 With no witnesses configured there is only the timestamp, with no authority only the checkpoint.
+
+By the clock, without any seal: a token each hour if the log has grown, and once a day a heartbeat,
+which has everything logged back and asks everybody anew (`ledger.anchors`).
 """
 
 from __future__ import annotations
@@ -15,18 +18,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from ledger.anchors import TIMESTAMP
 from ledger.cosigning import Witnesses
-from ledger.errors import NotFoundError
+from ledger.errors import LedgerError, NotFoundError
 from ledger.merkle import EMPTY_ROOT
 from ledger.note import LogKeys, Signature, sign_checkpoint
 from ledger.policy import NO_WITNESSES
 from ledger.read import Published
 from ledger.sequencer import Sequencer
-from ledger.store import TIMESTAMP, Store
+from ledger.store import Store
 
 TOKEN_DEADLINE_S = 10.0
 RETRY_S = (0.1, 10.0)
 """The first and the longest wait before a failing timestamp authority is asked again."""
+
+PULSE_S = 60.0
+"""How often it is looked whether something is due by the clock."""
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 Timestamp = Callable[[bytes], Awaitable[bytes]]
 """Data to an RFC 3161 token (DER) over it."""
@@ -44,6 +52,23 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """What anyone needs to check one entry offline.
+
+    inclusion: lowercase hex, leaf's sibling first. checkpoint: the signed note, with the lines of
+    the witnesses' quorum where there are any. timestamp: RFC 3161 token (DER) over that note's
+    UTF-8 bytes, None without an authority.
+    """
+
+    index: int
+    leaf: bytes
+    inclusion: tuple[str, ...]
+    tree_size: int
+    checkpoint: str
+    timestamp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attested:
     """A checkpoint and what others said of it. `note` has the cosignatures the token is over."""
 
@@ -53,7 +78,7 @@ class Attested:
 
 
 @dataclass(frozen=True, slots=True)
-class _Witnessed:
+class Witnessed:
     """The newest checkpoint that a quorum has signed. who: the keys, as the store names them."""
 
     size: int
@@ -71,6 +96,7 @@ class Sealer:
         *,
         write: Run,
         read: Run,
+        clock: Callable[[], int],
         timestamp: Timestamp | None,
         witnesses: Witnesses | None,
     ) -> None:
@@ -78,13 +104,14 @@ class Sealer:
         self._sequencer = sequencer
         self._write = write
         self._read = read
+        self._clock = clock
         self._timestamp = timestamp
         self._witnesses = witnesses
         self._policy = witnesses.policy if witnesses else NO_WITNESSES
         self._flight = asyncio.Lock()
         self._news = asyncio.Event()
         self._met = asyncio.Event()
-        self._witnessed: _Witnessed | None = None
+        self._witnessed: Witnessed | None = None
         self._closed: BaseException | None = None
         self.pending: str | None = None
         """What a seal is waiting for: "witnesses", "timestamp", or None."""
@@ -121,16 +148,26 @@ class Sealer:
         if self._timestamp is None:
             return Attested(ready.size, ready.note, None)
         token = await self._request_token(self._timestamp, ready.note.encode())
-        await self._write(lambda: self._sequencer.attest(ready.size, TIMESTAMP, token, ready.who))
+        await self._keep_token(ready, token)
         return Attested(ready.size, ready.note, token)
 
-    async def _ready(self, index: int) -> _Witnessed:
+    async def _keep_token(self, ready: Witnessed, token: bytes) -> None:
+        await self._write(lambda: self._sequencer.attest(ready.size, TIMESTAMP, token, ready.who))
+
+    def _newest(self) -> Witnessed | None:
+        """What a token may be over now: the newest of the quorum's, or simply the newest."""
+        published = self._sequencer.state.published
+        if self._policy.asks or published is None:
+            return self._witnessed
+        return Witnessed(published.checkpoint.size, published.note, "")
+
+    async def _ready(self, index: int) -> Witnessed:
         """A checkpoint over the index that the quorum has signed, or simply the newest."""
         if not self._policy.asks:
-            published = self._sequencer.state.published
-            if published is None:
+            newest = self._newest()
+            if newest is None:
                 raise NotFoundError("no checkpoint has been published")
-            return _Witnessed(published.checkpoint.size, published.note, "")
+            return newest
         while self._witnessed is None or self._witnessed.size <= index:
             self.pending = "witnesses"
             met = self._met
@@ -142,8 +179,7 @@ class Sealer:
         wait, longest = RETRY_S
         while True:
             try:
-                async with asyncio.timeout(TOKEN_DEADLINE_S):
-                    return await timestamp(note)
+                return await self._token(timestamp, note)
             except Exception as error:  # noqa: BLE001 - an authority may fail in any way
                 _log.warning("no timestamp, asking again in %.1f s: %s", wait, error)
             self.pending = "timestamp"
@@ -152,11 +188,55 @@ class Sealer:
             self._require_open()
             wait = min(wait * 2, longest)
 
+    async def _token(self, timestamp: Timestamp, note: bytes) -> bytes:
+        """One token over the note, whose time can be."""
+        async with asyncio.timeout(TOKEN_DEADLINE_S):
+            token = await timestamp(note)
+        credible, now = self._sequencer.anchoring.require_credible, self._clock()
+        await self._read(lambda: credible(token, note, clock=now))
+        return token
+
     def _require_open(self) -> None:
         if self._closed is not None:
             raise self._closed
 
+    # -- by the clock -------------------------------------------------------------------------
+
+    async def keep_time(self) -> None:
+        """Do what is due, until closed."""
+        while self._closed is None:
+            await asyncio.sleep(PULSE_S)
+            try:
+                await self.pulse()
+            except (LedgerError, OSError, TimeoutError) as error:
+                _log.warning("what is due by the clock is tried again: %s", error)
+
+    async def pulse(self) -> None:
+        """Do what is due now. Raises LedgerError, or what the authority raises."""
+        anchoring, now = self._sequencer.anchoring, self._clock()
+        if anchoring.waits and now - (anchoring.heard_at or now) >= DAY_MS:
+            await self._write(self._sequencer.beat)
+            await self._write(self._sequencer.publish)
+            self.published()
+        if self._timestamp is None or now - (anchoring.timed_at or 0) < HOUR_MS:
+            return
+        async with self._flight:
+            ready = self._newest()
+            if ready is not None and ready.size > anchoring.timed:
+                token = await self._token(self._timestamp, ready.note.encode())
+                await self._keep_token(ready, token)
+
     # -- witnesses ----------------------------------------------------------------------------
+
+    @property
+    def witnessed(self) -> Witnessed | None:
+        """The newest checkpoint with the quorum's cosignatures, as far as is known; or None."""
+        published = self._sequencer.state.published
+        if self._witnessed is None and published is not None and self._policy.asks:
+            note = published.note + published.cosigned
+            if self._policy.holds(note):
+                return Witnessed(published.checkpoint.size, note, "")
+        return self._witnessed
 
     async def require_known(self, keys: LogKeys, *, at: int) -> None:
         """Before the log signs anything: raise HistoryError if a witness knows another history.
@@ -203,11 +283,11 @@ class Sealer:
             lines = await self._write(lambda: self._sequencer.cosign(size, signatures))
             note = published.note + "".join(lines.values())
             if self._policy.holds(note):
-                self._meet(_Witnessed(size, note, " ".join(lines)))
+                self._meet(Witnessed(size, note, " ".join(lines)))
 
         return keep
 
-    def _meet(self, witnessed: _Witnessed) -> None:
+    def _meet(self, witnessed: Witnessed) -> None:
         if self._witnessed is None or self._witnessed.size <= witnessed.size:
             self._witnessed = witnessed
             self._met.set()

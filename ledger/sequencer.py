@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from ledger.anchors import COSIGNATURE, Anchoring, ReadToken
 from ledger.clock import Reading, Timeline
 from ledger.entry import (
     MAX_LEAF_BYTES,
@@ -43,7 +44,7 @@ from ledger.merkle import Edge, FullTile, leaf_hash
 from ledger.note import Checkpoint, LogKeys, Signature, Verifier, sign_checkpoint
 from ledger.read import LogReader, Published, State
 from ledger.recovery import NO_HEAD, Head, head_of, recover
-from ledger.store import COSIGNATURE, Row, Store
+from ledger.store import Row, Store
 
 KNOWN_CASES = 65_536
 """How many cases' newest entries are remembered before all are forgotten and looked up anew."""
@@ -91,6 +92,7 @@ class Sequencer:
         guard: Guard,
         clock: Callable[[], int],
         monotonic: Callable[[], int],
+        read_token: ReadToken | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -107,6 +109,7 @@ class Sequencer:
         self._heads: dict[str, Head] = {}
         self._grown: dict[str, int] = {}
         self._timeline: Timeline | None = None
+        self.anchoring = Anchoring(self._origin, read_token)
         self.state = State(Edge(), None)
         self.reader = LogReader(store, lambda: self.state)
 
@@ -128,6 +131,7 @@ class Sequencer:
         self._grown = {case: index for case, (_, index, _) in recovered.heads.items()}
         if self._timeline is None:
             self._timeline = Timeline(self._clock, self._monotonic, last=recovered.time)
+        self.anchoring.load(self._store)
         self._sound = True
         return self._timeline
 
@@ -149,7 +153,9 @@ class Sequencer:
             self._sound = True  # the batch was rolled back as a whole
             return self._commit(drafts, self._store.find([key for key, *_ in drafts]))
 
-    def _commit(self, drafts: Sequence[Draft], taken: dict[bytes, Row]) -> list[Outcome]:
+    def _commit(
+        self, drafts: Sequence[Draft], taken: dict[bytes, Row], *, beat: bool = False
+    ) -> list[Outcome]:
         timeline = self._ready()
         if self._ended and any(key not in taken for key, *_ in drafts):
             raise ClosedError("this log has ended: its entry `log-closed` names the one after it")
@@ -165,6 +171,11 @@ class Sequencer:
         self._recall({self._own, *(case for _, _, case, _ in drafts)})
         if reading.held and not self._held and any(key not in taken for key, *_ in drafts):
             self._note_held_clock(batch, reading)
+        told = beat or any(case != self._own and key not in taken for key, _, case, _ in drafts)
+        anchors = self.anchoring.due(reading.at) if told and self.anchoring.waits else ()
+        if anchors:
+            self._recall({self.anchoring.case})
+            self._place(batch, [draft_of(each) for each in anchors], reading.at)
         outcomes = self._place(batch, drafts, reading.at)
         if batch.rows:
             self._sound = False
@@ -174,7 +185,13 @@ class Sequencer:
             self._remember(batch.heads)  # after the commit: a batch that failed has no heads
             self.state = State(batch.edge, self.state.published)
             self._held = reading.held
+            self.anchoring.written(anchors, reading.at)
         return outcomes
+
+    def beat(self) -> None:
+        """Log back what others said although there is nothing to date: the log's heartbeat."""
+        if not self._ended:
+            self._commit([], {}, beat=True)
 
     def _place(self, batch: _Batch, drafts: Sequence[Draft], at: int) -> list[Outcome]:
         """Give each draft its place; what is done here per entry is what a ledger costs."""
@@ -354,6 +371,9 @@ class Sequencer:
         """Keep what somebody else said of a checkpoint, with the time it arrived."""
         at = self._clock()
         self._store.add_attestation(size=size, kind=kind, who=who, body=body, at=at)
+        for each in self._store.attestations(size):
+            if (each.kind, each.who) == (kind, who):
+                self.anchoring.heard(each)
 
     def cosign(self, size: int, signatures: Sequence[Signature]) -> dict[str, str]:
         """Keep what witnesses' keys have signed, and show it while that checkpoint is the newest.

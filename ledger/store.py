@@ -41,6 +41,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from ledger.anchors import COSIGNATURE, TIMESTAMP, Attestation
 from ledger.entry import Leaf
 from ledger.errors import StoreError, TakenError
 from ledger.merkle import FullTile
@@ -93,11 +94,8 @@ attest = Table(
     sqlite_strict=True,
 )
 
-TIMESTAMP = "timestamp"
-"""The kind of an RFC 3161 token over a checkpoint note's bytes. `who`: whose cosignatures stand in
-that note, in this order, with spaces between."""
-COSIGNATURE = "cosignature"
-"""The kind of a witness's line under a checkpoint. `who`: its key's name and id, with a plus."""
+# An attestation's `who`, for a cosignature: the key's name and id, with a plus. For a timestamp:
+# whose cosignatures stand in the note it is over, in this order, with spaces between.
 
 Row = tuple[int, bytes, int, bytes]
 """An entry's columns in the table's order: idx, event_key, case_before, leaf."""
@@ -216,42 +214,30 @@ class Store(ABC):
             row = connection.execute(query.order_by(checkpoint.c.size).limit(1)).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    def cosignatures(self, size: int) -> dict[str, str]:
-        """The lines of witnesses under the checkpoint of this size, by whose they are, in order."""
-        ours = (attest.c.size == size) & (attest.c.kind == COSIGNATURE)
-        query = select(attest.c.who, attest.c.body).where(ours).order_by(attest.c.who)
-        with self._reading() as connection:
-            return {who: body.decode() for who, body in connection.execute(query)}
+    def newest_attestations(self, limit: int) -> list[Attestation]:
+        """What was said of the newest checkpoints, newest first."""
+        return self._attestations(true(), limit)
 
-    def timestamped(
-        self, index: int, *, witnessed: bool = False, enough: Callable[[str], bool] | None = None
-    ) -> tuple[int, str, bytes] | None:
-        """Size, note and token of the first timestamped checkpoint over an index that is `enough`.
+    def attestations(self, size: int) -> list[Attestation]:
+        """All that was said of the checkpoint of this size."""
+        return self._attestations(attest.c.size == size, None)
 
-        The note has the cosignatures that the token is over; `witnessed`: it must have some.
-        """
+    def _attestations(self, where: ColumnElement[bool], limit: int | None) -> list[Attestation]:
+        columns = (attest.c.size, attest.c.kind, attest.c.who, attest.c.body, attest.c.at)
         query = (
-            select(checkpoint.c.size, checkpoint.c.note, attest.c.who, attest.c.body)
-            .join(attest, attest.c.size == checkpoint.c.size)
-            .where(attest.c.kind == TIMESTAMP, checkpoint.c.size > index)
-            .where(attest.c.who != "" if witnessed else true())
-            .order_by(checkpoint.c.size, attest.c.who)
+            select(*columns, checkpoint.c.note)
+            .join(checkpoint, checkpoint.c.size == attest.c.size)
+            .where(where)
+            .order_by(attest.c.size.desc(), attest.c.at.desc(), attest.c.kind, attest.c.who)
         )
         with self._reading() as connection:
-            for size, note, who, token in connection.execute(query):
-                lines = self.cosignatures(size) if who else {}
-                signed = note + "".join(lines[one] for one in who.split())
-                if enough is None or enough(signed):
-                    return size, signed, token
-        return None
-
-    def first_witnessed(self) -> int | None:
-        """The size of the first checkpoint that was timestamped with cosignatures, if any."""
-        first = func.min(attest.c.size)
-        query = select(first).where(attest.c.kind == TIMESTAMP, attest.c.who != "")
-        with self._reading() as connection:
-            size: int | None = connection.scalar(query)
-        return size
+            rows = connection.execute(query.limit(limit)).all()
+        found = []
+        for size, kind, who, body, at, note in rows:
+            lines = self.cosignatures(size) if kind == TIMESTAMP and who else {}
+            signed = note + "".join(lines[one] for one in who.split() if one in lines)
+            found.append(Attestation(size, kind, who, bytes(body), at, signed))
+        return found
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

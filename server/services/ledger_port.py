@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ledger.log import Sealed
+from ledger.sealing import Sealed
 
 
 class Ledger(Protocol):

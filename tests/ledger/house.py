@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.anchors import ReadToken
 from ledger.cosigning import Witnesses
 from ledger.entry import Submission
 from ledger.log import Log
@@ -44,6 +45,7 @@ class Office:
     keys: LogKeys
     clock: Clock = field(default_factory=Clock)
     timestamp: Callable[[bytes], Awaitable[bytes]] | None = None
+    read_token: ReadToken | None = None
     witnesses: Callable[[], Witnesses] | None = None
     tick_s: float = 1.0
     url: str | None = None
@@ -70,6 +72,7 @@ class Office:
             clock=lambda: self.clock.wall,
             monotonic=lambda: self.clock.steady,
             timestamp=self.timestamp,
+            read_token=self.read_token,
             witnesses=self.witnesses() if self.witnesses else None,
             tick_s=self.tick_s,
         )

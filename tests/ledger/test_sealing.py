@@ -247,7 +247,7 @@ async def rolled_back(world: World, tmp_path: Path) -> World:
 async def test_a_restored_backup_guard_and_all_is_refused_by_a_witness(rolled_back: World) -> None:
     world = rolled_back
     mark = world.office.guard.read_bytes()
-    with pytest.raises(HistoryError, match=r"of 7 entries.*\(4 entries\).*restore the newest"):
+    with pytest.raises(HistoryError, match=r"of \d+ entries.*\(4 entries\).*restore the newest"):
         await world.office.open()
     assert world.office.guard.read_bytes() == mark  # nothing was signed
 
@@ -262,7 +262,7 @@ async def test_a_backup_that_has_grown_past_the_old_size_is_refused_too(
         await log.append(submission(number))
     await log.close()
     world.office.witnesses = world.witnesses
-    with pytest.raises(HistoryError, match="of 7 entries"):
+    with pytest.raises(HistoryError, match=r"of \d+ entries"):
         await world.office.open()
 
 
@@ -310,8 +310,8 @@ async def test_of_two_processes_with_one_key_the_second_stops(world: World, tmp_
     marked = twin.office.guard.read_text()
     await other.close()
     assert twin.office.guard.read_text() == marked  # a log that has stopped signs no last one
-    await log.append(submission(5))
-    assert (await log.seal(2)).tree_size == 3
+    fifth = await log.append(submission(5))
+    assert (await log.seal(fifth.index)).tree_size == fifth.index + 1
 
 
 # -- crashes --------------------------------------------------------------------------------------
