@@ -96,15 +96,16 @@ def require_handler(case: Case, staff: Staff) -> None:
         raise DomainError("not-handler")
 
 
-def require_papers_reader(case: Case, staff: Staff) -> None:
-    """Refuse unless this person has the case: `not-handler`, or `role-not-allowed`.
+def require_reader(case: Case, staff: Staff) -> None:
+    """Refuse unless this person has the case, and so may read its papers, document, certificate
+    and bundle: `not-handler`, or `role-not-allowed`.
 
     Before acceptance the desk reads what was handed in; then its notary does, and, once there is a
-    draft to decide on, whoever may approve it.
+    draft to decide on, whoever may approve it. An erased case keeps its certificate's readers.
     """
     if case.handler is not None and case.handler.id == staff.id:
         return
-    if staff.role == "approver" and case.draft is not None:
+    if staff.role == "approver" and (case.draft or case.certificate) is not None:
         return
     at_intake = case.handler is None and case.state in (_S.SUBMITTED, _S.PRECHECK, _S.SUPPLEMENT)
     if staff.role in ("assistant", "notary") and at_intake:
@@ -112,6 +113,15 @@ def require_papers_reader(case: Case, staff: Staff) -> None:
     if staff.role == "notary":
         raise DomainError("not-handler")
     raise DomainError("role-not-allowed", role=staff.role)
+
+
+def may_read(case: Case, staff: Staff) -> bool:
+    """Whether `require_reader` lets this person in."""
+    try:
+        require_reader(case, staff)
+    except DomainError:
+        return False
+    return True
 
 
 def begin_session(

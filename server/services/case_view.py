@@ -7,6 +7,7 @@ from server.domain import application
 from server.domain import case as cases
 from server.domain.case import Case, CaseState
 from server.domain.fields import MissingGlyphs, Problem, problems, unfilled
+from server.domain.handling import may_read
 from server.domain.participant import Staff
 from server.domain.rules import RulePack
 from server.domain.session import Session
@@ -170,6 +171,7 @@ def desk_parts(
             for c in case.claims
         ],
         "allowed_actions": list(allowed_actions(case, staff)),
+        "may_read": may_read(case, staff),
     }
 
 

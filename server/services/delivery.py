@@ -106,8 +106,12 @@ class Delivery:
         return Content(_zip(files), "application/zip", f"copy-{case_id[:8]}.zip")
 
     async def certificate(self, person: Person, case_id: str) -> Content:
-        """The signed certificate; refuses `certificate-not-ready`."""
+        """The signed certificate, for the applicant and those of the office who have the case.
+
+        Refuses `certificate-not-ready`, `not-handler`, `role-not-allowed`.
+        """
         case = await self._workplace.own_case_or_husk(person, case_id)
+        await self._workplace.look(person, case, what="certificate")
         return await self.certificate_of(case)
 
     async def certificate_of(self, case: Case) -> Content:
@@ -115,8 +119,9 @@ class Delivery:
         return await self._file(case, "certificate")
 
     async def bundle(self, person: Person, case_id: str) -> Content:
-        """The evidence bundle; refuses `certificate-not-ready`."""
+        """The evidence bundle, for the same people; the same refusals."""
         case = await self._workplace.own_case_or_husk(person, case_id)
+        await self._workplace.look(person, case, what="bundle")
         return await self.bundle_of(case)
 
     async def bundle_of(self, case: Case) -> Content:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from server.domain.case import Case
 from server.domain.errors import DomainError
 from server.domain.rules import RulePack
-from server.domain.session import Session, SessionDocument
+from server.domain.session import LIVE, Session, SessionDocument
 from server.services.workplace import Content, Person, Workplace
 
 Json = dict[str, Any]
@@ -57,15 +57,19 @@ class Documents:
         )
 
     async def pdf(self, person: Person, case_id: str) -> Content:
-        """The document: as shown in the newest session, else a preview of the form as it stands."""
-        case, session = await self._shown(person, case_id)
+        """The document: as shown in the newest session, else a preview of the form as it stands.
+
+        For the applicant and those of the office who have the case (`not-handler`,
+        `role-not-allowed`).
+        """
+        case, session = await self._shown(person, case_id, what="document")
         if session is None or session.document is None:
             return Content(await self._draw(case), "application/pdf", "document.pdf")
         return Content(await self.content(session), "application/pdf", "document.pdf")
 
     async def page(self, person: Person, case_id: str, number: int) -> Content:
-        """One page's pixels (PNG); refuses `page-unknown`."""
-        case, session = await self._shown(person, case_id)
+        """One page's pixels (PNG), for the same people; refuses `page-unknown`."""
+        case, session = await self._shown(person, case_id, what=f"document page {number}")
         if session is None or session.document is None:
             pdf = await self._draw(case)
             pages = await asyncio.to_thread(self._draw_pages, pdf, width=PAGE_WIDTH)
@@ -87,11 +91,16 @@ class Documents:
         label = _label(session.id, "pdf")
         return await self._workplace.get(session.case_id, session.document.object, label=label)
 
-    async def _shown(self, person: Person, case_id: str) -> tuple[Case, Session | None]:
+    async def _shown(
+        self, person: Person, case_id: str, *, what: str
+    ) -> tuple[Case, Session | None]:
         case = await self._workplace.own_case(person, case_id)
-        if not case.sessions:
-            return case, None
-        return case, await self._workplace.files.session(case.sessions[-1])
+        files = self._workplace.files
+        session = await files.session(case.sessions[-1]) if case.sessions else None
+        # What its own notary is shown while conducting a session is no look of its own.
+        if session is None or session.state not in LIVE or person.id != session.notary.id:
+            await self._workplace.look(person, case, what=what)
+        return case, session
 
     async def _draw(self, case: Case) -> bytes:
         workplace = self._workplace

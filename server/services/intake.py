@@ -6,7 +6,7 @@ from server.domain import application
 from server.domain.case import Case, Paper
 from server.domain.errors import DomainError
 from server.domain.fields import MissingGlyphs, problems
-from server.domain.handling import require_papers_reader
+from server.domain.handling import require_reader
 from server.domain.participant import Applicant, Staff
 from server.domain.session import Session
 from server.services.case_view import case_view, form_view, paper_view, problems_view, summary_view
@@ -112,7 +112,7 @@ class Intake:
         the office is logged. Refuses `paper-unknown`, `not-handler`, `role-not-allowed`."""
         case = await self._workplace.own_case(person, case_id)
         if isinstance(person, Staff):
-            require_papers_reader(case, person)
+            require_reader(case, person)
         paper = next((each for each in case.papers if each.id == paper_id), None)
         if paper is None:
             raise DomainError("paper-unknown")

@@ -9,7 +9,7 @@ from server.domain.calendar import Calendar
 from server.domain.case import Case
 from server.domain.errors import DomainError
 from server.domain.events import Act
-from server.domain.handling import require_handler
+from server.domain.handling import require_handler, require_reader
 from server.domain.participant import Applicant, Staff
 from server.domain.rules import RulePack
 from server.domain.session import LIVE, Session
@@ -128,6 +128,15 @@ class Workplace:
                 raise DomainError("session-has-notary", notary=session.notary.name_zh)
             require_handler(case, person)
         return case, session
+
+    async def look(self, person: Person, case: Case, *, what: str) -> None:
+        """Let in whoever has a case they may see; a look by the office is logged.
+
+        Refuses `not-handler`, `role-not-allowed`.
+        """
+        if isinstance(person, Staff):
+            require_reader(case, person)
+            await self.log_access(person, case.id, what=what)
 
     async def log_access(self, staff: Staff, case_id: str, *, what: str) -> None:
         """Write down that a person of the office looked at something of a case."""

@@ -69,6 +69,58 @@ async def test_the_approver_of_a_draft_may_read_its_papers(office):
         assert await looks(stage) == [(CHEN.id, f"paper {case.papers[0].id}")]
 
 
+async def test_a_document_is_shown_to_who_has_the_case_and_each_look_is_logged(office):
+    async with open_stage(office("waiting")) as stage:
+        (case,) = await stage.services.workplace.files.cases()
+        pdf, page = stage.services.documents.pdf, stage.services.documents.page
+        for reader, code in ((ZHAO, "role-not-allowed"), (OTHER, "not-handler"),
+                             (CHEN, "role-not-allowed"), (STRANGER, "case-unknown")):  # fmt: skip
+            await refused(pdf(reader, case.id), code)
+            await refused(page(reader, case.id, 1), code)
+        for reader in (WANG, LIN):
+            assert (await pdf(reader, case.id)).content.startswith(b"%PDF")
+        play = Play(stage, case=case.id)
+        await play.open()
+        await pdf(LIN, case.id)  # while it is conducted: what the session itself records
+        assert await looks(stage) == [(LIN.id, "document")]
+        await stage.services.ceremony.abort(LIN, play.sid, reason="x", language="en")
+        await page(LIN, case.id, 1)
+        assert (await looks(stage))[1:] == [(LIN.id, "document page 1")]
+
+
+async def test_certificate_and_bundle_are_the_handlers_and_the_approvers(office):
+    async with open_stage(office("judged")) as stage:
+        (case,) = await stage.services.workplace.files.cases()
+        play = Play(stage, case=case.id)
+        await play.approve()
+        await stage.work()
+        delivery = stage.services.delivery
+        for give, what in ((delivery.certificate, "certificate"), (delivery.bundle, "bundle")):
+            await refused(give(ZHAO, case.id), "role-not-allowed")
+            await refused(give(OTHER, case.id), "not-handler")
+            for reader in (WANG, LIN, CHEN):
+                assert (await give(reader, case.id)).content
+            assert (await looks(stage))[-2:] == [(LIN.id, what), (CHEN.id, what)]
+
+
+async def test_the_case_file_says_who_may_open_what_it_lists(tmp_path):
+    async with open_stage(tmp_path) as stage:
+        play = Play(stage)
+        await play.apply()
+
+        async def readers() -> list[str]:
+            files = stage.services.reception.case_file
+            return [
+                each.id
+                for each in (ZHAO, LIN, OTHER, CHEN)
+                if (await files(each, play.case, language="en"))["may_read"]
+            ]
+
+        assert await readers() == [ZHAO.id, LIN.id, OTHER.id]
+        await play.accept()
+        assert await readers() == [LIN.id]
+
+
 async def test_a_session_is_shown_to_its_two_parties_and_an_approver_only(office):
     async with open_stage(office("waiting")) as stage:
         (case,) = await stage.services.workplace.files.cases()

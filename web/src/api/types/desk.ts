@@ -36,6 +36,8 @@ export interface DeskCase extends Case {
   /** What the desk does next, in words. */
   to_do: string;
   allowed_actions: string[];
+  /** Whether this person may open the papers, the document, the certificate and the bundle. */
+  may_read: boolean;
 }
 
 export interface CertificateDraft {
