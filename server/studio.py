@@ -48,7 +48,7 @@ class TakeCipher(Protocol):
 class Told(Protocol):
     """What the services want to know of a recording. `services.recordings.Recordings` is one."""
 
-    async def cipher(self, sid: str) -> TakeCipher: ...
+    async def recording_cipher(self, sid: str) -> TakeCipher: ...
     async def take_started(self, sid: str, *, participant: str, take: int, at: int) -> None: ...
     async def take_ended(
         self, sid: str, *, participant: str, take: int, at: int, reason: str
@@ -164,7 +164,7 @@ class Studio:
         async with self._opening:
             if stage := self._stages.get(sid):
                 return stage
-            cipher = await self._told.cipher(sid)
+            cipher = await self._told.recording_cipher(sid)
             facts: asyncio.Queue[MediaFact | None] = asyncio.Queue()
             room = Room(
                 sid,

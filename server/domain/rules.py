@@ -108,7 +108,7 @@ class RulePack:
     """One matter. Durations in ms, fee in yuan; `sha256` is the digest of its file.
 
     `evidence_years`: how long the evidence of an issued certificate is kept at least, if the pack
-    says so.
+    says so. `sm3_commitments`: whether its entries commit by SM3 beside SHA-256.
     """
 
     id: str
@@ -137,6 +137,7 @@ class RulePack:
     document_title: Words
     matter_line: Words
     evidence_years: int | None
+    sm3_commitments: bool
 
     def field(self, key: str) -> Field | None:
         """The field of that key, if there is one."""
@@ -245,6 +246,7 @@ def _pack(data: dict[str, Any], sha256: str) -> RulePack:
         document_title=_words(certificate["document_title"]),
         matter_line=_words(certificate["matter_line"]),
         evidence_years=data.get("retention", {}).get("evidence_years"),
+        sm3_commitments=data.get("ledger", {}).get("sm3_commitments", False),
     )
 
 

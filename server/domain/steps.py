@@ -1,9 +1,10 @@
 """What happens in the nine steps 环节: confirmations, record lines, pages, identity decided."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 from server.domain import record as interview
-from server.domain.canonical import digest
+from server.domain.canonical import canonical
 from server.domain.errors import DomainError
 from server.domain.events import Act
 from server.domain.evidence import Mark
@@ -100,7 +101,12 @@ def dispute(session: Session, act: Act, *, number: int, text: str) -> Change:
 
 def record_digest(session: Session) -> str:
     """Digest of the record as it stands."""
-    return digest(interview.final_form(session.record, opened_at=session.opened_at))
+    return sha256(final_record(session)).hexdigest()
+
+
+def final_record(session: Session) -> bytes:
+    """The record as it stands, in its one form: what is digested and signed."""
+    return canonical(interview.final_form(session.record, opened_at=session.opened_at))
 
 
 def finalise_record(session: Session, act: Act, *, pack: RulePack) -> Change:

@@ -68,6 +68,7 @@ class Approval:
                 session_manifest_sha256=session.manifest.sha256,
                 at=workplace.clock(),
             )
+            change.digests.note(canonical_json(facts))
             change.case, events = approval.draft(
                 case, workplace.act(staff.id), staff=staff, draft=drafted
             )
@@ -199,6 +200,7 @@ class Approval:
             )
             reference = change.case.certificate
             assert reference is not None  # approve has set it
+            await workplace.files.note(case_id, canonical_json(facts), within=change.connection)
             cipher = workplace.vault.cipher(case_id, "register")
             await registers.allocate(
                 change.connection,

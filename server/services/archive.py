@@ -14,7 +14,7 @@ from contextlib import aclosing
 from hashlib import sha256
 from typing import Any, Protocol
 
-from ledger.entry import Leaf, commitment, derive_salt
+from ledger.entry import Leaf, commitment, commitment_sm3, derive_salt, sm3
 from server.domain import course
 from server.domain.errors import DomainError
 from server.domain.evidence import Gap, Segment
@@ -93,7 +93,7 @@ class Archive:
         for session in (*found, *await self._broken_off()):
             if session.seal_event is not None:
                 continue  # its entries are counted; the sealing goes on as a job
-            cipher = self._workplace.vault.cipher(session.case_id)
+            cipher = await self._recordings.recording_cipher(session.id)
             for segment in await self._recover_takes(session.id, cipher):
                 await self._recordings.segment(segment)
             await self._end_takes(session)
@@ -254,10 +254,12 @@ class Archive:
             return False
         leaf = Leaf.parse(await self._ledger.leaf(written.index))
         salt = derive_salt(self._workplace.vault.cipher(case_id).key, f"{event}/segment")
-        expected = commitment(salt, sha256(plaintext).digest())
+        expected = {"name": "segment", "sha256": commitment(salt, sha256(plaintext).digest())}
         items = leaf.body["items"]
         assert isinstance(items, Sequence)  # `storage.cases` writes them
-        return leaf.event == event and {"name": "segment", "sha256": expected} in items
+        if any(each["name"] == "segment" and "sm3" in each for each in items):
+            expected["sm3"] = commitment_sm3(salt, sm3(plaintext))
+        return leaf.event == event and expected in items
 
     async def _end_takes(self, session: Session) -> None:
         heard = await self._workplace.recordings.last_heard(session.id)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ledger.entry import commitment, derive_salt
+from ledger.entry import commitment, commitment_sm3, derive_salt, sm3
 from server.domain.calendar import Calendar, load_calendar
 from server.domain.fields import MissingGlyphs
 from server.domain.rules import RulePack, load_packs
@@ -33,6 +33,7 @@ from server.services.workplace import OfficeFacts, Workplace
 from server.storage import recordings as recorded
 from server.storage.cases import CaseFiles
 from server.storage.database import Database
+from server.storage.digests import Beside
 from server.storage.findings import Findings
 from server.storage.objects import Objects
 from server.storage.outbox import Outbox
@@ -74,14 +75,29 @@ class Services:
     archive: Archive
 
 
-def open_files(database: Database, vault: Vault, office: OfficeFacts) -> CaseFiles:
-    """The case files, with the ledger's own commitments (LEDGER.md 7)."""
-    return CaseFiles(database, vault, commit_to=commit_to, register=office.register)
+def open_files(
+    database: Database,
+    vault: Vault,
+    office: OfficeFacts,
+    *,
+    packs: Mapping[str, RulePack] | None = None,
+) -> CaseFiles:
+    """The case files, with the ledger's own commitments; by SM3 too where a rule pack asks."""
+    asking = {each.id for each in (packs or load_packs()).values() if each.sm3_commitments}
+    beside = Beside(
+        asks=asking.__contains__, digest=lambda content: sm3(content).hex(), commit_to=commit_by_sm3
+    )
+    return CaseFiles(database, vault, commit_to=commit_to, register=office.register, beside=beside)
 
 
 def commit_to(key: bytes, label: str, content_sha256: str) -> str:
     """The salted commitment to content: the salt follows from the case's key and the label."""
     return commitment(derive_salt(key, label), bytes.fromhex(content_sha256))
+
+
+def commit_by_sm3(key: bytes, label: str, content_sm3: str) -> str:
+    """The SM3 commitment to content, with the same salt."""
+    return commitment_sm3(derive_salt(key, label), bytes.fromhex(content_sm3))
 
 
 def assemble(

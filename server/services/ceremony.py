@@ -317,11 +317,13 @@ class Ceremony:
         if key == "open":
             session, events = self._issue_words(session, change, note)
         elif key == "explain":
+            change.digests.note(pack.explanation[session.language].encode())
             items = {"explanation": pack.explanation_sha256(session.language)}
             session, events = mark(session, act, pack=pack, key="explanation_shown", items=items)
         elif key == "read":
             session = replace(session, document=extra, page=1)
         elif key == "confirm" and not any(line.is_disputed for line in session.record):
+            change.digests.note(steps.final_record(session))
             session, events = steps.finalise_record(session, act, pack=pack)
         elif key == "close":
             session, events = await self._manifest(change, session, extra)
@@ -334,6 +336,7 @@ class Ceremony:
         In a demo the checkpoint is the operator's own, so no "not before" is claimed.
         """
         seed = sha256(note.encode()).digest()
+        change.digests.note(note.encode())
         words = self._conduct.spell(seed, session.id, session.language)
         return mark(
             replace(session, opening_words=words),
@@ -350,6 +353,7 @@ class Ceremony:
         disputed = any(line.is_disputed for line in session.record)
         if pack.step(session.step).key == "confirm" and not disputed:
             act = self._workplace.act("system")
+            change.digests.note(steps.final_record(session))
             change.session, events = steps.finalise_record(session, act, pack=pack)
             change.emit(events)
 
@@ -369,7 +373,9 @@ class Ceremony:
             )
         )
         label = f"manifest/{session.id}"
-        stored = await self._workplace.put(session.case_id, content, label=label)
+        stored = await self._workplace.put(
+            session.case_id, content, label=label, within=change.connection
+        )
         return mark(
             replace(session, manifest=Manifest(stored.sha256, stored.name, act.at)),
             act,

@@ -178,12 +178,20 @@ class EvidenceBundles:
         for event in events:
             purpose: Any = "register" if event.chain == register else "evidence"
             key = self._workplace.vault.cipher(case.id, purpose).key
-            items = self._workplace.files.private(event)["items"]
+            private = self._workplace.files.private(event)
+            items, second = private["items"], private.get("sm3", {})
             for name, content_sha256 in sorted(items.items()):
                 if name == "facts":
                     continue
                 salt = derive_salt(key, f"{event.id}/{name}")
-                found.append(Disclosure(event.id, name, salt, content_sha256=str(content_sha256)))
+                opened = Disclosure(
+                    event.id,
+                    name,
+                    salt,
+                    content_sha256=str(content_sha256),
+                    content_sm3=second.get(name),
+                )
+                found.append(opened)
         return found
 
 

@@ -4,6 +4,9 @@ A segment is told only once its ciphertext is durable; telling it again changes 
 recorder may repeat itself after a crash.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from server.domain.evidence import Gap, Segment
@@ -17,17 +20,51 @@ from server.storage.recordings import add_gap, add_segment, begin_take, end_take
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _NotingCipher(Cipher):
+    """A cipher that digests what passes through it by a second algorithm."""
+
+    digest: Callable[[bytes], str]
+    heard: dict[str, str]
+
+    def encrypt(self, plaintext: bytes, label: str) -> bytes:
+        self._note(plaintext)
+        return Cipher.encrypt(self, plaintext, label)
+
+    def decrypt(self, blob: bytes, label: str) -> bytes:
+        plaintext = Cipher.decrypt(self, blob, label)
+        self._note(plaintext)
+        return plaintext
+
+    def _note(self, plaintext: bytes) -> None:
+        self.heard[sha256(plaintext).hexdigest()] = self.digest(plaintext)
+
+
 class Recordings:
     """The recorder's door; `participant` is the role."""
 
     def __init__(self, conduct: Conduct) -> None:
         self._conduct = conduct
         self._workplace = conduct.workplace
+        self._heard: dict[str, str] = {}  # SHA-256 of a cluster -> its SM3, until it is told of
 
     async def cipher(self, sid: str) -> Cipher:
-        """The evidence cipher of the session's case, for the recorder and for playing back."""
+        """The evidence cipher of the session's case, for playing back."""
         session = await self._workplace.files.session(sid)
         return self._workplace.vault.cipher(session.case_id)
+
+    async def recording_cipher(self, sid: str) -> Cipher:
+        """The same for the recorder, and for reading again what a dead one left.
+
+        Where the rule pack asks, every cluster that passes through it is digested by SM3 there, on
+        the thread that writes: the fact that follows names the cluster by its SHA-256.
+        """
+        case, _ = await self._workplace.files.both(sid)
+        cipher = self._workplace.vault.cipher(case.id)
+        beside = self._workplace.files.digests(case.matter).beside
+        if beside is None:
+            return cipher
+        return _NotingCipher(cipher.key, cipher.random, beside.digest, self._heard)
 
     async def take_started(self, sid: str, *, participant: str, take: int, at: int) -> None:
         """A participant's recording began."""
@@ -55,10 +92,13 @@ class Recordings:
     async def segment(self, segment: Segment) -> None:
         """A segment is durable; the first of a participant is evidence that recording runs."""
         self._conduct.failures.pop(segment.session_id, None)
+        heard = self._heard.pop(segment.plaintext_sha256, None)
         async with self._workplace.files.change(session_id=segment.session_id) as change:
             if await knows_segment(change.connection, segment):
                 return
             act = self._workplace.act("recorder")
+            if heard is not None:
+                change.digests.known[segment.plaintext_sha256] = heard
             await add_segment(change.connection, segment, event=act.event)
             public = {
                 "participant": segment.participant,

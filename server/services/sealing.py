@@ -283,6 +283,7 @@ class Sealing:
         kept = await self._workplace.objects.put(
             data, place=REGISTER, cipher=cipher, label=f"bundle/{reference.intent}"
         )
+        await self._workplace.files.note(case.id, data)  # the delivery's event names it
         row = FileRow(reference.intent, kept.name, kept.sha256, self._workplace.clock())
         return await self._workplace.registers.keep_bundle(row)
 

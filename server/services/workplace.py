@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.calendar import Calendar
 from server.domain.case import Case
@@ -147,10 +148,17 @@ class Workplace:
                 )
             )
 
-    async def put(self, case_id: str, content: bytes, *, label: str) -> Stored:
-        """Store bytes under the case's evidence key, durable on return."""
+    async def put(
+        self, case_id: str, content: bytes, *, label: str, within: AsyncConnection | None = None
+    ) -> Stored:
+        """Store bytes under the case's evidence key, durable on return.
+
+        `within`: the connection of the transaction this happens in, if in one.
+        """
         cipher = self.vault.cipher(case_id)
-        return await self.objects.put(content, place=case_id, cipher=cipher, label=label)
+        stored = await self.objects.put(content, place=case_id, cipher=cipher, label=label)
+        await self.files.note(case_id, content, within=within)
+        return stored
 
     async def get(self, case_id: str, name: str, *, label: str) -> bytes:
         """Bytes stored under the case's evidence key."""

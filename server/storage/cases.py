@@ -23,15 +23,14 @@ from server.domain.case import Case, CaseState
 from server.domain.errors import DomainError
 from server.domain.events import ERASED, Event
 from server.domain.session import Session
-from server.storage import models
+from server.storage import digests, models
 from server.storage.codec import decode, encode, to_plain
 from server.storage.database import Database
+from server.storage.digests import Beside, Committer, Digests
 from server.storage.erasures import read_husk
 from server.storage.outbox import WrittenEvent
 from server.storage.vault import ErasedError, Purpose, Vault
 
-Committer = Callable[[bytes, str, str], str]
-"""(key, label, content SHA-256 hex) -> commitment: `ledger.entry`'s, handed in from above."""
 Listener = Callable[[str, str | None], None]
 MACHINES = ("system", "recorder", "analysis", "operator")
 """Actors that stand in the ledger by name: machines, and whoever works at the server's console."""
@@ -41,8 +40,16 @@ _CASES = select(models.case, models.erasure.c.husk).outerjoin(models.erasure)
 class Change:
     """What one transaction does to a case. Assign `case` and `session`; `emit` their events."""
 
-    def __init__(self, connection: AsyncConnection, case: Case, session: Session | None) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        case: Case,
+        session: Session | None,
+        *,
+        digests: Digests,
+    ) -> None:
         self.connection = connection
+        self.digests = digests
         self.case = case
         self.session = session
         self.also: Session | None = None
@@ -61,15 +68,25 @@ class Change:
 
 
 class CaseFiles:
-    """Reads and changes cases and sessions. `register` is the id of the public register's chain."""
+    """Reads and changes cases and sessions. `register` is the id of the public register's chain.
+
+    `beside` commits by a second algorithm too, in the matters that ask for it.
+    """
 
     def __init__(
-        self, database: Database, vault: Vault, *, commit_to: Committer, register: str
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        commit_to: Committer,
+        register: str,
+        beside: Beside | None = None,
     ) -> None:
         self.database = database
         self._vault = vault
         self._commit_to = commit_to
         self._register = register
+        self._beside = beside
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -82,7 +99,7 @@ class CaseFiles:
         self._vault.create(case.id)
         async with self.database.write() as connection:
             await connection.execute(insert(models.case).values(**self._case_row(case, version=0)))
-            await self._write_events(connection, events)
+            await self._write_events(connection, events, self.digests(case.matter))
         self._tell(case.id, None)
 
     @asynccontextmanager
@@ -103,14 +120,14 @@ class CaseFiles:
             case = await self._case(connection, case_id or "")
             if session is None and case.sessions:
                 session = await self._session(connection, case.sessions[-1])
-            change = Change(connection, case, session)
+            change = Change(connection, case, session, digests=self.digests(case.matter))
             yield change
             if change.case != case:
                 await self._save_case(connection, change.case, version=case.version)
             for changed in (change.session, change.also):
                 if changed is not None and changed != session:
                     await self._save_session(connection, changed)
-            await self._write_events(connection, change.events)
+            await self._write_events(connection, change.events, change.digests)
         for told in (change.session, change.also):
             self._tell(change.case.id, told.id if told else None)
 
@@ -122,8 +139,31 @@ class CaseFiles:
         """
         async with self.database.write() as connection:
             yield connection
-            await self._write_events(connection, [event])
+            await self._write_events(connection, [event], Digests())
         self._tell(event.case_id, None)
+
+    def digests(self, matter: str) -> Digests:
+        """What a transaction on a case of this matter learns of contents."""
+        asked = self._beside is not None and self._beside.asks(matter)
+        return Digests(self._beside if asked else None)
+
+    async def note(
+        self, case_id: str, content: bytes, *, within: AsyncConnection | None = None
+    ) -> None:
+        """Remember a content's second digest, if its matter asks, for the events that will name it.
+
+        Within a transaction hand in its connection: a second writer would wait for the first.
+        """
+        if self._beside is None:
+            return
+        if within is None:
+            async with self.database.write() as connection:
+                await self.note(case_id, content, within=connection)
+            return
+        query = select(models.case.c.matter).where(models.case.c.id == case_id)
+        if self._beside.asks(await within.scalar(query) or ""):
+            cipher = self._vault.cipher(case_id)
+            await digests.keep(within, case_id, content, beside=self._beside, cipher=cipher)
 
     async def case(self, case_id: str) -> Case:
         """A case as committed; refuses `case-unknown`, `case-erased`."""
@@ -170,7 +210,7 @@ class CaseFiles:
             return await self._sessions(connection, query)
 
     def private(self, event: WrittenEvent) -> dict[str, Any]:
-        """What an event kept to itself: {"facts", "items"}. Raises ErasedError."""
+        """What an event kept to itself: {"facts", "items"[, "sm3"]}. Raises ErasedError."""
         purpose = self._purpose(event.kind, on_register=event.chain == self._register)
         cipher = self._vault.cipher(event.case_id, purpose)
         value: dict[str, Any] = json.loads(cipher.decrypt(event.private, f"event/{event.id}"))
@@ -280,30 +320,39 @@ class CaseFiles:
         if (await connection.execute(known.values(**row))).rowcount != 1:
             raise DomainError("case-changed")
 
-    async def _write_events(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
-        if events:
-            rows = [self._event_row(event) for event in events]
+    async def _write_events(
+        self, connection: AsyncConnection, events: Sequence[Event], known: Digests
+    ) -> None:
+        rows = [await self._event_row(connection, event, known) for event in events]
+        if rows:
             await connection.execute(insert(models.event), rows)
 
-    def _event_row(self, event: Event) -> dict[str, Any]:
+    async def _event_row(
+        self, connection: AsyncConnection, event: Event, known: Digests
+    ) -> dict[str, Any]:
         items = dict(event.items)
         if event.facts:
             items["facts"] = digest(dict(event.facts))
+            known.note(canonical(dict(event.facts)))
         on_register = event.chain == "register"
         cipher = self._vault.cipher(
             event.case_id, self._purpose(event.kind, on_register=on_register)
         )
         key = cipher.key
+        second = await known.of(connection, event.case_id, items, cipher=self._vault.cipher)
         body: dict[str, object] = {
             **event.public,
             "kind": event.kind,
             "actor": self._pseudonym(key, event.actor),
             "items": [
                 {"name": name, "sha256": self._commit_to(key, f"{event.id}/{name}", content)}
+                | known.commitment(key, f"{event.id}/{name}", second.get(name))
                 for name, content in sorted(items.items())
             ],
         }
-        private = canonical({"facts": dict(event.facts), "items": items})
+        private: dict[str, object] = {"facts": dict(event.facts), "items": items}
+        if second:
+            private["sm3"] = second
         return {
             "id": event.id,
             "case_id": event.case_id,
@@ -312,7 +361,7 @@ class CaseFiles:
             "kind": event.kind,
             "at": event.at,
             "body": canonical(body).decode(),
-            "private": cipher.encrypt(private, f"event/{event.id}"),
+            "private": cipher.encrypt(canonical(private), f"event/{event.id}"),
         }
 
     @staticmethod

@@ -108,9 +108,8 @@ class Erasures:
         table = models.session
         mine = update(table).where(table.c.case_id == plan.case_id)
         await connection.execute(mine.values(body=b""))
-        await connection.execute(
-            delete(models.finding).where(models.finding.c.case_id == plan.case_id)
-        )
+        for each in (models.finding, models.digest):
+            await connection.execute(delete(each).where(each.c.case_id == plan.case_id))
         for each in (models.segment, models.gap, models.take, models.participant):
             await connection.execute(delete(each).where(each.c.session_id.in_(plan.sessions)))
         invited = models.invitation.c.case_id == plan.case_id

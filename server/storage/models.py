@@ -86,6 +86,14 @@ blob = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+digest = Table(
+    "digest",
+    metadata,
+    Column("case_id", String(32), primary_key=True),
+    Column("mark", String(64), primary_key=True),
+    Column("sm3", LargeBinary, nullable=False),
+)
+
 participant = Table(
     "participant",
     metadata,

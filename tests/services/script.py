@@ -112,7 +112,7 @@ class Play:
         recordings = self.stage.services.recordings
         at = self.stage.clock()
         await recordings.take_started(self.sid, participant=role, take=take, at=at)
-        cipher = await recordings.cipher(self.sid)
+        cipher = await recordings.recording_cipher(self.sid)
         file = TakeFile(take_path(self.stage.takes, self.sid, role, take), cipher.encrypt)
         for place in range(number, number + self.clusters):
             stored = file.append(f"cluster {place} of {role}, take {take}".encode() * 50)

@@ -18,7 +18,7 @@ from ledger.sqlite import SqliteStore
 from server.documents import missing_glyphs, page_images, render_certificate, render_document, serif
 from server.domain.errors import DomainError
 from server.domain.evidence import Segment
-from server.domain.rules import load_packs
+from server.domain.rules import RulePack, load_packs
 from server.identity.findings import DocumentReading, Field, Finding
 from server.identity.texts import render
 from server.identity.words import fingerprint_words, opening_words
@@ -151,8 +151,10 @@ async def open_stage(
     taken: Sequence[Segment] = (),
     jobs: Jobs | None = None,
     witnesses: Callable[[Office], Witnesses] | None = None,
+    packs: Mapping[str, RulePack] | None = None,
 ) -> AsyncIterator[Stage]:
     """Open the office in a directory (again)."""
+    packs = packs or load_packs()
     clock, eyes = StageClock(), Eyes()
     waiting: list[tuple[str, str]] = []
     async with AsyncExitStack() as closing:
@@ -198,7 +200,7 @@ async def open_stage(
             return [each for each in taken if each.session_id == sid]
 
         services = assemble(
-            files=open_files(database, vault, facts),
+            files=open_files(database, vault, facts, packs=packs),
             vault=vault,
             objects=Objects(directory / "objects"),
             journal=journal,
@@ -223,7 +225,7 @@ async def open_stage(
             start=jobs.start if jobs else remember,
             recover_takes=recover_takes,
             takes=TakeFiles(directory / "recordings"),
-            packs={key: replace(pack, grace_ms=GRACE_MS) for key, pack in load_packs().items()},
+            packs={key: replace(pack, grace_ms=GRACE_MS) for key, pack in packs.items()},
             passed=passed,
         )
         if jobs is not None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from ledger.note import open_checkpoint
 from ledger.proof import verify_case
 from server.domain.errors import DomainError
 from server.domain.evidence import Gap
+from server.domain.rules import load_packs
 from signing.trust import Trust
 from signing.verify_bundle import verify
 
@@ -171,6 +173,42 @@ async def test_the_ledger_holds_the_case_whole_and_nothing_personal(delivered):
         LIN.name_zh,
     ):
         assert private.encode() not in everything
+
+
+async def test_every_content_is_committed_to_by_sm3_too(delivered):
+    """The rule pack of 委托公证 asks for it; a chain is a digest of digests and has no content."""
+    stage, services = delivered.stage, delivered.stage.services
+    register = services.workplace.office.register
+    items = [
+        (leaf.body["kind"], item)
+        for chain in (delivered.case, register)
+        for _, data in await stage.log.chain(chain)
+        for leaf in [Leaf.parse(data)]
+        for item in leaf.body.get("items", ())
+    ]
+    assert len(items) > 60
+    without = {(kind, item["name"]) for kind, item in items if "sm3" not in item}
+    assert without == {("segment", "chain")}
+
+    bundle = (await services.delivery.bundle(WANG, delivered.case)).content
+    trust = Trust.parse(stage.office.trust())
+    report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
+    (disclosed,) = [check for check in report.checks if check.key == "disclosures"]
+    assert disclosed.detail["opened"] - disclosed.detail["sm3"] == 2  # the two chains
+    assert disclosed.detail["unknown"] == []
+
+
+async def test_a_matter_that_does_not_ask_is_committed_to_once(tmp_path):
+    packs = {"poa-remote": replace(load_packs()["poa-remote"], sm3_commitments=False)}
+    async with open_stage(tmp_path, packs=packs) as stage:
+        play = Play(stage)
+        await play.to_waiting()
+        await play.open()
+        await stage.journal.drain()
+        leaves = [Leaf.parse(leaf) for _, leaf in await stage.log.chain(play.case)]
+        items = [item for leaf in leaves for item in leaf.body.get("items", ())]
+        assert len(items) > 5
+        assert {tuple(item) for item in items} == {("name", "sha256")}
 
 
 async def test_the_ids_of_events_come_nearly_in_the_ledgers_order(delivered):

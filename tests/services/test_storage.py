@@ -44,6 +44,7 @@ def tables(path) -> set[str]:
         ("0002", "account_staff"),
         ("0003", "status_list"),
         ("0004", "erasure"),
+        ("0005", "digest"),
     ],
 )
 def test_each_migration_makes_what_it_says(tmp_path, revision, made):
