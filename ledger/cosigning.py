@@ -65,6 +65,7 @@ class Peer:
 
     cosigned: the size of the newest checkpoint it has signed in this process, -1 for none.
     at: the time of its last cosignature, s since epoch. trouble: why it was last of no use.
+    failing_since: when it began to be, ms. answers: whether it does, though it does not sign.
     """
 
     url: str
@@ -73,6 +74,8 @@ class Peer:
     cosigned: int = -1
     at: int | None = None
     trouble: str | None = None
+    failing_since: int | None = None
+    answers: bool = True
     wait_s: float = 0.0
     retry_at: float = 0.0
 
@@ -162,12 +165,15 @@ class Witnesses:
                     "the witness %s has not signed, and is asked again: %s", peer.url, trouble
                 )
             peer.trouble = trouble
+            peer.failing_since = peer.failing_since or self._clock()
+            peer.answers = not isinstance(error, OSError)  # a TimeoutError is one, too
             return error
         peer.cosigned = Checkpoint.unverified(note).size
         peer.at = max(each.time or 0 for each in signatures)
         if peer.trouble is not None:
             _log.warning("the witness %s signs again", peer.url)
         peer.trouble, peer.wait_s, peer.retry_at = None, 0.0, 0.0
+        peer.failing_since, peer.answers = None, True
         return None
 
     async def _exchange(self, peer: Peer, note: str, tree: Tree) -> tuple[Signature, ...]:

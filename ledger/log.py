@@ -30,6 +30,7 @@ from ledger.note import LogKeys
 from ledger.read import LogReader
 from ledger.sealing import Sealed, Sealer, Timestamp, Witnessed
 from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
+from ledger.standing import Survey
 from ledger.store import Store
 
 MAX_BATCH = 512
@@ -64,6 +65,8 @@ class Log:
             timestamp=timestamp,
             witnesses=witnesses,
         )
+        self.survey = Survey(store, witnesses, waiting=lambda: self.waiting)
+        """What the log tells everybody of itself; not for the event loop."""
         self._tick_s = tick_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
@@ -147,6 +150,11 @@ class Log:
     async def pulse(self) -> None:
         """Do what is due by the clock, as the log does by itself every minute."""
         await self._sealer.pulse()
+
+    @property
+    def waiting(self) -> int:
+        """How many seals wait, be it for a checkpoint or for the outside."""
+        return self._sealer.waiting + len(self._sealing)
 
     @property
     def witnessed_from(self) -> int | None:

@@ -115,6 +115,8 @@ class Sealer:
         self._closed: BaseException | None = None
         self.pending: str | None = None
         """What a seal is waiting for: "witnesses", "timestamp", or None."""
+        self.waiting = 0
+        """How many seals wait for the outside."""
 
     # -- sealing ------------------------------------------------------------------------------
 
@@ -126,14 +128,18 @@ class Sealer:
         found = await self._stored(index)
         if found is not None:
             return found
-        async with self._flight:  # others may have waited for the same
-            found = await self._stored(index)
-            if found is not None:
-                return found
-            try:
-                return await self._attest(index)
-            finally:
-                self.pending = None
+        self.waiting += 1
+        try:
+            async with self._flight:  # others may have waited for the same
+                found = await self._stored(index)
+                if found is not None:
+                    return found
+                try:
+                    return await self._attest(index)
+                finally:
+                    self.pending = None
+        finally:
+            self.waiting -= 1
 
     async def _stored(self, index: int) -> Attested | None:
         row = await self._read(

@@ -214,6 +214,50 @@ class Store(ABC):
             row = connection.execute(query.order_by(checkpoint.c.size).limit(1)).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    def newest_cosignatures(self) -> dict[str, int]:
+        """The size of the newest checkpoint each witness's key has signed; it reads every line."""
+        newest = select(attest.c.who, func.max(attest.c.size)).where(attest.c.kind == COSIGNATURE)
+        with self._reading() as connection:
+            rows = connection.execute(newest.group_by(attest.c.who)).all()
+        return {str(who): int(size) for who, size in rows}
+
+    def cosignatures(self, size: int) -> dict[str, str]:
+        """The lines of witnesses under the checkpoint of this size, by whose they are, in order."""
+        ours = (attest.c.size == size) & (attest.c.kind == COSIGNATURE)
+        query = select(attest.c.who, attest.c.body).where(ours).order_by(attest.c.who)
+        with self._reading() as connection:
+            return {who: body.decode() for who, body in connection.execute(query)}
+
+    def timestamped(
+        self, index: int, *, witnessed: bool = False, enough: Callable[[str], bool] | None = None
+    ) -> tuple[int, str, bytes] | None:
+        """Size, note and token of the first timestamped checkpoint over an index that is `enough`.
+
+        The note has the cosignatures that the token is over; `witnessed`: it must have some.
+        """
+        query = (
+            select(checkpoint.c.size, checkpoint.c.note, attest.c.who, attest.c.body)
+            .join(attest, attest.c.size == checkpoint.c.size)
+            .where(attest.c.kind == TIMESTAMP, checkpoint.c.size > index)
+            .where(attest.c.who != "" if witnessed else true())
+            .order_by(checkpoint.c.size, attest.c.who)
+        )
+        with self._reading() as connection:
+            for size, note, who, token in connection.execute(query):
+                lines = self.cosignatures(size) if who else {}
+                signed = note + "".join(lines[one] for one in who.split())
+                if enough is None or enough(signed):
+                    return size, signed, token
+        return None
+
+    def first_witnessed(self) -> int | None:
+        """The size of the first checkpoint that was timestamped with cosignatures, if any."""
+        first = func.min(attest.c.size)
+        query = select(first).where(attest.c.kind == TIMESTAMP, attest.c.who != "")
+        with self._reading() as connection:
+            size: int | None = connection.scalar(query)
+        return size
+
     def newest_attestations(self, limit: int) -> list[Attestation]:
         """What was said of the newest checkpoints, newest first."""
         return self._attestations(true(), limit)

@@ -48,6 +48,7 @@ from server.http.routes import Caller
 from server.http.sandbox import Sandbox
 from server.http.uploads import LARGEST_PAPER
 from server.http.witness import Asker
+from server.ledger_standing import tell_standing
 from server.observe import logger
 from server.outbox.console import ConsoleOutbox
 from server.services.accounts import Accounts, NewStaff, demo_staff
@@ -316,6 +317,7 @@ def _doors(
             ledger_trouble=backstage.ledger_trouble,
             seals_wait_for=lambda: ledger.pending,
             ledger_scrub=lambda: (backstage.scrubber.damaged, backstage.scrubber.scrubbed_at),
+            ledger_standing=lambda: tell_standing(ledger, backstage.scrubber, now=clock()),
             in_thread=asyncio.to_thread,
             version=version("farseal"),
         ),

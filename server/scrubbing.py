@@ -40,6 +40,8 @@ class Scrubber:
         self._seen: frozenset[Fault] = frozenset()
         self.scrubbed_at: int | None = None
         """When the last whole pass ended (ms UTC)."""
+        self.scrubbed = 0
+        """How many entries that pass has read again."""
         self.unreadable = ""
 
     @property
@@ -61,7 +63,7 @@ class Scrubber:
         while not await self._slice(scrub):
             await self._sleep(PAUSE_S)
         self._found, self._seen = self._seen, frozenset()
-        self.scrubbed_at = self._clock()
+        self.scrubbed, self.scrubbed_at = scrub.done, self._clock()
 
     async def _slice(self, scrub: Scrub) -> bool:
         try:

@@ -41,7 +41,8 @@ class Public:
 
     `read_ledger(path)` answers a path under `/log/`, `ledger_size()` counts entries,
     `ledger_scrub()` says which entries and tiles have changed, and when all were last read again
-    (ms UTC); `in_thread` runs the office's synchronous calls off the loop.
+    (ms UTC); `ledger_standing()` is what the ledger's page shows and a copy of the ledger does not;
+    `in_thread` runs the office's synchronous calls off the loop.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Public:
         ledger_trouble: Callable[[], str | None],
         seals_wait_for: Callable[[], str | None],
         ledger_scrub: Callable[[], tuple[Sequence[str], int | None]],
+        ledger_standing: Callable[[], Mapping[str, Any]],
         in_thread: Callable[..., Awaitable[Any]],
         version: str,
     ) -> None:
@@ -68,6 +70,7 @@ class Public:
         self._ledger_trouble = ledger_trouble
         self._seals_wait_for = seals_wait_for
         self._ledger_scrub = ledger_scrub
+        self._ledger_standing = ledger_standing
         self._in_thread = in_thread
         self._version = version
 
@@ -146,6 +149,14 @@ class Public:
         found = await self._read_ledger(call.part("path"))
         headers = {**found.headers, "Access-Control-Allow-Origin": "*"}
         return web.Response(status=found.status, headers=headers, body=found.body)
+
+    @endpoint("GET", "/api/ledger", roles=PUBLIC)
+    async def standing(self, call: Call) -> Answer:
+        """Tell how the ledger grew, how far each witness follows, what waits, and when all of it
+        was last read again."""
+        answer = web.json_response(await self._in_thread(self._ledger_standing))
+        answer.headers.update({"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"})
+        return answer
 
     async def _ocsp(self, request: bytes) -> web.Response:
         response = await self._in_thread(self._office.ocsp, request)

@@ -46,6 +46,7 @@ OPEN = {
     "/{page:(?!api/).*}",
     "/api/openapi.json",
     "/api/config",
+    "/api/ledger",
     "/api/matters",
     "/api/matters/{matter}",
     "/api/applicant/codes",

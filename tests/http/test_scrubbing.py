@@ -51,7 +51,7 @@ async def scrub(office: Office, *, passes: int = 1) -> tuple[Scrubber, Time]:
 async def test_it_reads_a_slice_every_few_seconds_and_all_of_it_once_a_day(office):
     scrubber, passing = await scrub(office, passes=2)
     assert passing.pauses == [PAUSE_S, PAUSE_S, PASS_S - 2 * PAUSE_S] * 2
-    assert (scrubber.damaged, scrubber.scrubbed_at) == ((), 42)
+    assert (scrubber.damaged, scrubber.scrubbed_at, scrubber.scrubbed) == ((), 42, 700)
 
 
 async def test_what_has_changed_is_said_once_and_kept_until_it_is_well(office, caplog):

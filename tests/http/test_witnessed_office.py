@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from ledger.errors import HistoryError
-from ledger.note import LogKeys, Verifier
+from ledger.note import LogKeys, Verifier, split_note
 from ledger.policy import Policy
 from server.app import running, wall_clock
 from server.config import Config, ConfigError, read_config
@@ -87,8 +87,51 @@ async def test_checkpoints_are_shown_with_their_cosignatures(tmp_path: Path) -> 
             assert len(policy.cosignatures(note)) == 2
             health = await visitor.get("/healthz")
             assert (health["ok"], health["seals_wait_for"]) == (True, None)
+            standing = await visitor.get("/api/ledger")
+            assert [
+                (each["name"], each["note"] == note_of(note, each["keys"]), each["failing_since"])
+                for each in standing["witnesses"]
+            ] == [("w0.example", True, None), ("w1.example", True, None)]
+            assert (standing["size"], standing["growth"]) == (0, None)
+            assert standing["seals"] == {"waiting": 0, "for": None}
+            assert Policy.parse(standing["policy"].encode()) == policy
             # Until something is sealed under them, nobody is promised that anything is.
             assert "no-witness" in Trust.parse(await visitor.get("/trust.json")).notes
+
+
+async def test_a_seal_that_waits_for_a_dead_witness_is_told_to_everybody(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    keys = await log_keys(data)
+    async with witness(tmp_path, "w.example", keys) as (house, url):
+        write_policy(data, [(house, url)], 1)
+        async with running_office(data) as office, office.browser() as visitor:
+            await seen(house, *keys, size=0)
+            signed = (await visitor.get("/api/ledger"))["witnesses"][0]["size"]
+    async with running_office(data) as office, office.applicant() as ana:
+        await ana.post("/api/cases", {"matter": "poa-remote"})
+        async with asyncio.timeout(30):
+            while True:
+                standing = await ana.get("/api/ledger")
+                (silent,) = standing["witnesses"]
+                if standing["size"] > signed and silent["failing_since"]:
+                    break
+    # What it signed in a former life of the office is known, and that it is gone since this one.
+    assert (silent["size"], silent["answers"]) == (signed, False)
+    assert silent["failing_since"] <= standing["now"]
+    assert standing["growth"]["sizes"][-1] == standing["size"]
+    assert silent["note"].startswith(f"{next(iter(keys))}\n{signed}\n")
+
+
+def note_of(note: str, keys: list[str]) -> str:
+    """A note with the lines of its log and of some verifier keys."""
+    text, lines = split_note(note)
+    origin = text.split("\n", 1)[0]
+    kept = [
+        line
+        for line, (name, key_id, _) in zip(note.splitlines()[4:], lines, strict=True)
+        if name == origin or any(key.startswith(f"{name}+{key_id.hex()}+") for key in keys)
+    ]
+    return text + "\n" + "".join(f"{line}\n" for line in kept)
 
 
 async def test_an_office_whose_witness_knows_more_does_not_start(tmp_path: Path) -> None:

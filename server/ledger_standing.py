@@ -1,0 +1,35 @@
+"""What the ledger's page shows beside the ledger itself, in plain values: nothing of any case."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ledger.log import Log
+from server.scrubbing import Scrubber
+
+OFFICE_ZONE_MS = 8 * 3_600_000
+"""Days of the plot begin at the office's midnight: Asia/Shanghai, which keeps one time all year."""
+MOST_NAMED = 100
+
+
+def tell_standing(ledger: Log, scrubber: Scrubber, *, now: int) -> dict[str, Any]:
+    """Everything at `now`, ms since epoch; it reads the disk. Raises StoreError.
+
+    Of what has changed at most a hundred are named; `damaged` counts them all.
+    """
+    standing = ledger.survey.standing(now=now, zone_ms=OFFICE_ZONE_MS)
+    return {
+        "now": now,
+        "size": standing.size,
+        "policy": standing.policy,
+        "witnesses": [asdict(each) for each in standing.followers],
+        "growth": asdict(standing.growth) if standing.growth else None,
+        "seals": {"waiting": standing.seals_waiting, "for": ledger.pending},
+        "scrub": {
+            "at": scrubber.scrubbed_at,
+            "entries": scrubber.scrubbed,
+            "damaged": len(scrubber.damaged),
+            "named": scrubber.damaged[:MOST_NAMED],
+        },
+    }
