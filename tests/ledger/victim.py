@@ -189,6 +189,7 @@ async def _run(orders: Orders, pipe: Connection) -> None:
                 ),
                 tick_s=0.02,
             )
+        pipe.send(("open", 0, None))
         await _work(log, orders, pipe)
 
 
