@@ -12,7 +12,8 @@ function keysOf(value: unknown, path = ""): string[] {
 function sentencesOf(value: unknown): string[] {
   return value && typeof value === "object" ? Object.values(value).flatMap(sentencesOf) : [String(value)];
 }
-const holes = (sentence: string) => [...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort().join();
+/** What a sentence is filled with; one said of one and of many ("a | b") names its number in either. */
+const holes = (sentence: string) => [...new Set([...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]))].sort().join();
 const rooms = [...new Set(Object.keys(files).map((path) => path.split("/").at(-1)!))];
 
 describe.each(rooms)("%s", (room) => {
