@@ -267,7 +267,20 @@ class Clock:
 
 def clock(case: Case, *, pack: RulePack, calendar: Calendar, at: int) -> Clock | None:
     """The clock of a case at a moment; `None` before acceptance and once it has ended."""
-    if case.accepted_at is None or case.state not in (*OPEN, S.APPROVED):
+    if case.state not in (*OPEN, S.APPROVED):
+        return None
+    return _reading(case, pack=pack, calendar=calendar, at=at)
+
+
+def stopped_clock(case: Case, *, pack: RulePack, calendar: Calendar) -> Clock | None:
+    """How the clock stood when the certificate was issued, or the case ended without one."""
+    issued_at = case.certificate.issued_at if case.certificate else None
+    at = issued_at or (case.ending.at if case.ending else None)
+    return _reading(case, pack=pack, calendar=calendar, at=at) if at is not None else None
+
+
+def _reading(case: Case, *, pack: RulePack, calendar: Calendar, at: int) -> Clock | None:
+    if case.accepted_at is None:
         return None
 
     def passed(since: int, until: int) -> int:

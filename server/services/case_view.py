@@ -5,7 +5,7 @@ from typing import Any
 
 from server.domain import application
 from server.domain import case as cases
-from server.domain.case import Case, CaseState
+from server.domain.case import Case, CaseState, Clock
 from server.domain.fields import MissingGlyphs, Problem, problems, unfilled
 from server.domain.handling import may_read
 from server.domain.participant import Staff
@@ -333,7 +333,9 @@ def _checks(
     have = {paper.kind for paper in case.papers}
     lacking = [rule.kind for rule in pack.papers if rule.required and rule.kind not in have]
     consents = application.missing_consents(case, pack)
-    now = cases.clock(case, pack=pack, calendar=workplace.calendar, at=at)
+    running = cases.clock(case, pack=pack, calendar=workplace.calendar, at=at)
+    stopped = None if running else cases.stopped_clock(case, pack=pack, calendar=workplace.calendar)
+    clock = running or stopped
     handler = case.handler
     licensed = handler and handler.licensed_from <= day.isoformat() <= handler.licensed_until
     refused = [each for each in case.consents if each.id in consents and not each.given]
@@ -345,7 +347,7 @@ def _checks(
         ("consents", False if refused else not consents or None, ", ".join(consents)),
         ("conflict", case.conflict_checked_at is not None if handler else None, ""),
         ("licence", bool(licensed) if handler else None, handler.licence if handler else ""),
-        ("clock", now.days_left >= 0 if now else None, str(now.days_left) if now else ""),
+        ("clock", clock.days_left >= 0 if clock else None, str(clock.days_left) if clock else ""),
         ("anchored", anchors.pending == 0 or None, str(anchors.pending)),
         ("sealed", sealed, ""),
     ]
@@ -355,6 +357,16 @@ def _checks(
             "title": workplace.words.word("check", key, language),
             "outcome": "pending" if good is None else "ok" if good else "failed",
             "detail": detail,
+            "note": _took(workplace, pack, stopped, language) if key == "clock" else "",
         }
         for key, good, detail in outcomes
     ]
+
+
+def _took(workplace: Workplace, pack: RulePack, stopped: Clock | None, language: str) -> str:
+    """How long a case that has ended took, in words; nothing of one that runs."""
+    if stopped is None:
+        return ""
+    words = workplace.words.word("check", "clock-took", language)
+    used = str(pack.working_days - stopped.days_left)
+    return words.replace("{used}", used).replace("{term}", str(pack.working_days))

@@ -28,7 +28,7 @@ export interface DeskCaseSummary {
 
 export interface DeskCase extends Case {
   applicant: { name: string; phone_masked: string };
-  checks: { key: string; title: string; outcome: string; detail: string }[];
+  checks: { key: string; title: string; outcome: string; detail: string; note: string }[];
   timeline: TimelineEntry[];
   document: { pages: number; sha256: string } | null;
   authorisations: Record<string, unknown>[];
