@@ -99,7 +99,11 @@ async def test_a_reconnect_is_the_next_take_and_the_other_side_goes_on(
         ("applicant", 0),
         ("applicant", 1),
     ]
-    for take in takes:
+    # A machine starved at the very end may break the notary's line too, whose next take then holds
+    # what came before its first key frame: nothing.
+    for take in [take for take in takes if take.frames]:
         recording = look(take.path, vault.decrypt)
         assert recording.first_is_key
         assert recording.sizes == [(320, 240)]
+    shown = {(take.participant, take.take) for take in takes if take.frames}
+    assert shown >= {("notary", 0), ("applicant", 0), ("applicant", 1)}
