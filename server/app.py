@@ -141,7 +141,7 @@ async def running(
         ask = await closing.enter_async_context(Asker())
         ledger = await _ledger(config, office, clock, ask)
         closing.push_async_callback(ledger.close)
-        office.trust_witnesses(config.policy, since=lambda: ledger.witnessed_from)
+        office.trust_ledger(ledger.generations, config.policy, since=lambda: ledger.witnessed_from)
 
         catalogue = read_catalogue()
         backstage = await closing.enter_async_context(
@@ -243,11 +243,11 @@ async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask:
     async def timestamp(note: bytes) -> bytes:
         return await asyncio.to_thread(office.timestamp, hashlib.sha256(note).digest())
 
-    directory = config.path("ledger")
+    directory = config.path(office.ledger.place.folder)
     directory.mkdir(mode=0o700, exist_ok=True)
     return await Log.open(
         SqliteStore(directory / "ledger.db"),
-        keys=office.log_keys,
+        keys=office.ledger.at_hand,
         guard=directory / "guard.json",
         clock=clock,
         timestamp=timestamp,
@@ -258,7 +258,7 @@ async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask:
 def _witnesses(
     policy: Policy, office: Office, clock: Callable[[], int], ask: Ask
 ) -> Witnesses | None:
-    ours = office.log_keys.verifiers
+    ours = tuple(key for each in office.ledger.at_hand for key in each.verifiers)
     if policy.logs and not {log.verifier for log in policy.logs} & set(ours):
         raise ConfigError(
             "the witness policy names other ledgers than this office's; this one's keys: "

@@ -117,7 +117,7 @@ async def open_backstage(
             name_zh=office.profile.name_zh,
             name_en=office.profile.name_en,
             public_url=office.profile.public_url,
-            origin=office.profile.origin,
+            origin=office.ledger.place.origin,
             demo=office.profile.demo,
         )
         files = open_files(database, vault, facts)
@@ -187,7 +187,9 @@ async def open_backstage(
         await jobs.launch(services.sealing, services.archive)
         tasks.start(jobs.run(), name="sweep of unfinished jobs")
         scrubber = Scrubber(
-            config.path("ledger") / "ledger.db", clock=clock, monotonic=time.monotonic
+            config.path(office.ledger.place.folder) / "ledger.db",
+            clock=clock,
+            monotonic=time.monotonic,
         )
         tasks.start(scrubber.run(), name="ledger scrubber")
         closing.push_async_callback(studio.close_all)

@@ -38,6 +38,7 @@ __all__ = [
     "read",
 ]
 
+HANDOVERS = "ledger/keys"
 MIMETYPE = b"application/vnd.etsi.asic-e+zip"
 README = """\
 Farseal evidence bundle / 远证证据包
@@ -134,6 +135,7 @@ class BundleContents:
     disclosed       openings of commitments (Disclosure), what the bundle's receiver may see
     status          `signing.status.build(...)`: the newest signed status list
     receipts        [{"index","leaf_hash"}] the applicant was shown during the session
+    handovers       how the ledger's keys changed, if they did: texts of `ledger.handover`, in order
     salt_key        32 bytes; the case's *register* key: salts of the manifest's own items
     made_at         ms since the epoch; when the bundle is made
     """
@@ -160,6 +162,7 @@ class BundleContents:
     receipts: Sequence[Mapping[str, Any]]
     salt_key: bytes
     made_at: int
+    handovers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,8 @@ def _files(contents: BundleContents, office: Office) -> dict[str, bytes]:
         "timestamps/checkpoint.tsr": contents.checkpoint_token,
         "status/list.json": canonical_json(contents.status),
     }
+    for number, text in enumerate(contents.handovers, 1):
+        files[f"{HANDOVERS}/{number}.txt"] = text.encode()
     for name, content in contents.documents.items():
         files[f"documents/{name}"] = content
     for signed in contents.signed:

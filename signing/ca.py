@@ -4,13 +4,12 @@
 
 On disk, all 0600, keys encrypted: `office.json` (who, where, since when); `root`, `issuing`,
 `seal-N`, `notary-ID-N`, `tsu-N`, `ocsp-N` as .key and .crt (N counts renewals);
-`ledger-ed25519.key`, `ledger-mldsa44.key`; `root.crl`, `issuing.crl`; `register.jsonl`;
+the ledger's keys (`signing.ledger_keys`); `root.crl`, `issuing.crl`; `register.jsonl`;
 `trust.json`. Opening is idempotent and renews what is about to end; `signing.founding` says how
 the directory comes into being.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ledger.generations import Generation
 from ledger.note import LogKeys
 from ledger.policy import NO_WITNESSES, Policy
 from signing import profiles
@@ -36,13 +36,14 @@ from signing.founding import (
     found,
     newest,
     read_certificate,
-    read_log_keys,
     require_same,
     write_certificate,
 )
 from signing.keys import Keyring, Secret, write_private
+from signing.ledger_keys import LedgerKeys
 from signing.profiles import CertificateProfile, NotaryProfile, OfficeProfile
 from signing.revocation import Entry, Register, Responder, build_crl, locked
+from signing.trust import TrustFile, witnessing
 from signing.tsa import Authority
 
 __all__ = [
@@ -120,10 +121,13 @@ class Office:
         self.root = read_certificate(directory, "root")
         issuing = self._keyring.read_elliptic("issuing")
         self._issuing = Issuer(profile, read_certificate(directory, "issuing"), issuing, "issuing")
-        self._log_keys = read_log_keys(self._keyring, profile.origin)
+        self._trust_file = TrustFile(directory / "trust.json")
+        self.ledger = LedgerKeys.open(
+            directory, self._keyring, founded=profile.origin, told=self._trust_file.told
+        )
         self._officers: dict[str, Officer] = {}
         self._tsa: Authority | None = None
-        self._witnesses: tuple[Policy, Callable[[], int | None]] = (NO_WITNESSES, lambda: None)
+        self._witnessing: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def root_fingerprint(self) -> str:
@@ -144,8 +148,8 @@ class Office:
 
     @property
     def log_keys(self) -> LogKeys:
-        """The keys that sign the ledger's checkpoints."""
-        return self._log_keys
+        """The keys that sign the ledger's checkpoints; of two generations, the older."""
+        return self.ledger.signing
 
     @property
     def seal(self) -> Officer:
@@ -237,36 +241,38 @@ class Office:
     def trust(self) -> dict[str, Any]:
         """Return the content of trust.json: what a verifier must believe to believe this office."""
         seal = self.seal.certificate
-        vkeys = [verifier.vkey for verifier in self._log_keys.verifiers]
         key_id = seal.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-        return {
+        value = {
             "v": 1,
             "office": {"name_zh": self.profile.name_zh, "name_en": self.profile.name_en},
             "demo": self.profile.demo,
             "roots": [armor(self.root)],
             "tsa_roots": [armor(self.root)],
-            "ledger": {"origin": self.profile.origin, "vkeys": vkeys},
+            "ledger": self.ledger.record(),
             "seal": {"subject": seal.subject.rfc4514_string(), "key_id": key_id.hex()},
-            **self._witnessing(),
+            **(self._witnessing() if self._witnessing else self._trust_file.witnesses()),
             "valid_from": self._since,
             "public_url": self.profile.public_url,
         }
+        self._trust_file.keep(value)
+        return value
 
-    def trust_witnesses(self, policy: Policy, *, since: Callable[[], int | None]) -> None:
-        """Name the witnesses of the ledger in trust.json.
+    def trust_ledger(
+        self,
+        generations: tuple[Generation, ...],
+        policy: Policy = NO_WITNESSES,
+        *,
+        since: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Name the ledger's keys, as its own entries have them, and its witnesses in trust.json.
 
         `since` tells how large the first tree was that they signed; before there is one, None, and
-        nobody is promised anything.
+        nobody is promised anything. Until this is called again, also by another process, what was
+        told stands.
         """
-        self._witnesses = policy, since
-
-    def _witnessing(self) -> dict[str, Any]:
-        policy, since = self._witnesses
-        size = since() if policy.asks else None
-        if size is None:
-            return {"witnesses": []}
-        named = [{"name": each.name, "vkey": each.verifier.vkey} for each in policy.witnesses]
-        return {"witnesses": named, "policy": policy.text, "witnessed_from": size}
+        self.ledger.tell(generations)
+        self._witnessing = lambda: witnessing(policy, since())
+        self.trust()
 
     def refresh(self) -> None:
         """Renew what is about to end: OCSP delegate, TSU key, officers, revocation lists."""
@@ -276,11 +282,7 @@ class Office:
         for notary in self.profile.notaries:
             self._renew_notary(notary)
         self._refresh_crls()
-        write_private(
-            self._directory / "trust.json",
-            json.dumps(self.trust(), ensure_ascii=False, indent=2).encode(),
-            exclusive=False,
-        )
+        self.trust()
 
     def _renew_seal(self) -> None:
         self._renew("seal", profiles.SEAL, f"{self.profile.name_zh} 电子印章")

@@ -12,10 +12,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
-from ledger.note import LogKeys
 from signing import profiles
 from signing.certificates import Issuer, armor, build, subject
-from signing.errors import KeyFileError, OfficeError
+from signing.errors import OfficeError
 from signing.keys import Keyring, Secret, sync_directory, write_private
 from signing.profiles import OfficeProfile
 from signing.revocation import Entry, Register
@@ -89,16 +88,6 @@ def require_same(directory: Path, profile: OfficeProfile) -> int:
                 f"stands in its certificates; it cannot become {getattr(profile, name)!r}"
             )
     return since
-
-
-def read_log_keys(keyring: Keyring, origin: str) -> LogKeys:
-    """Read the ledger's two keys. Raises KeyFileError."""
-    classical, lattice = keyring.read("ledger-ed25519"), keyring.read("ledger-mldsa44")
-    if not isinstance(classical, ed25519.Ed25519PrivateKey):
-        raise KeyFileError("ledger-ed25519.key holds another kind of key")
-    if not isinstance(lattice, mldsa.MLDSA44PrivateKey):
-        raise KeyFileError("ledger-mldsa44.key holds another kind of key")
-    return LogKeys(origin, classical, lattice)
 
 
 def read_certificate(directory: Path, name: str) -> x509.Certificate:

@@ -63,7 +63,7 @@ def compose(contents: BundleContents, files: Mapping[str, bytes], office: Office
         "office": {
             "name_zh": profile.name_zh,
             "name_en": profile.name_en,
-            "origin": profile.origin,
+            "origin": office.ledger.place.origin,
             "public_url": profile.public_url,
             "demo": profile.demo,
         },

@@ -15,8 +15,9 @@ from typing import Any
 
 from ledger.entry import Leaf, commitment, commitment_sm3, sm3
 from ledger.errors import LedgerError
+from ledger.generations import Keybook
 from ledger.merkle import verify_inclusion
-from ledger.note import Checkpoint
+from ledger.note import Checkpoint, Verifier
 from ledger.proof import parse_leaf, verify_case
 from signing.register import COMPLETED, INTENDED
 from signing.report import Failed
@@ -57,6 +58,27 @@ def open_chain(value: Mapping[str, Any], checkpoint: Checkpoint) -> Chain:
             raise Failed("other-chain", index=leaf.index)
         leaves.append(leaf)
     return Chain(value["chain"], tuple(leaves))
+
+
+def require_in_time(
+    checkpoint: Checkpoint, keys: Keybook, *, signer: Verifier | None, timestamped_at: int
+) -> None:
+    """Require that keys which sign no more were nobody else's when they signed this. Raises Failed.
+
+    signer: the key under the bundle's manifest. timestamped_at: ms, by a clock not the ledger's.
+    """
+    log = keys.log(checkpoint.origin)
+    if log is None:
+        raise Failed("other-office", origin=checkpoint.origin)
+    ending = log.ending
+    last = ending is not None and checkpoint.size == ending.size  # its root has been compared
+    if ending is not None and not last and timestamped_at >= ending.before:
+        # Whoever has the keys can sign a tree smaller than the last one, with other entries.
+        raise Failed("after-leak", timestamped_at=timestamped_at)
+    for each in log.generations:
+        until = each.until_size
+        if signer in each.verifiers and until is not None and checkpoint.size > until:
+            raise Failed("key-retired", error=f"the manifest's key was retired at {until}")
 
 
 def require_complete(chain: Chain, session: str) -> dict[str, Any]:

@@ -72,6 +72,12 @@ def read_mirror(mirror: Mirror, keys: Sequence[Verifier]) -> Register:
     Reads every entry, for a register is complete only with all of them. Raises LedgerError.
     """
     view = mirror.open(keys)
+    log = view.keys.log(view.checkpoint.origin)
+    if log is not None and log.ending is not None and log.ending.size != view.size:
+        # Its keys may be anybody's by now: only the whole of it, by its last root, is believed.
+        raise ProofError(
+            f"this ledger ended at {log.ending.size} entries, the mirror has {view.size}"
+        )
     entries = view.entries()
     chain = register_of(view.checkpoint.origin)
     register = tuple(leaf for leaf in entries if leaf.case == chain)
@@ -81,7 +87,7 @@ def read_mirror(mirror: Mirror, keys: Sequence[Verifier]) -> Register:
     return Register(
         view.checkpoint.origin,
         view.size,
-        checkpoint_time(view.note, keys),
+        checkpoint_time(view.note, view.keys),
         register,
     )
 

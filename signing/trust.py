@@ -1,22 +1,25 @@
 """What a verifier believes before it looks at anything: trust.json, from the office or from paper.
 
-It names the roots of certificates and of timestamps, the ledger's keys, the subject of the seal,
-and the witnesses with the policy that says how many of them must have signed. It is never taken
-from the thing that is verified.
+It names the roots of certificates and of timestamps, the ledger's keys and which trees each
+generation of them signs, ledgers that have ended, the subject of the seal, and the witnesses with
+the policy that says how many of them must have signed. It is never taken from the thing that is
+verified.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 
 from ledger.errors import LedgerError
-from ledger.note import Verifier
+from ledger.generations import Keybook, KnownLog
 from ledger.policy import NO_WITNESSES, Policy
 from signing.certificates import fingerprint
 from signing.errors import TrustError
+from signing.keys import write_private
 
 _LARGEST = 1_000_000
 
@@ -36,7 +39,7 @@ class Trust:
     public_url: str
     roots: tuple[x509.Certificate, ...]
     tsa_roots: tuple[x509.Certificate, ...]
-    log_keys: tuple[Verifier, ...]
+    log_keys: Keybook
     seal_subject: str
     policy: Policy
     witnessed_from: int
@@ -56,7 +59,7 @@ class Trust:
                 public_url=str(value.get("public_url", "")),
                 roots=_certificates(value["roots"]),
                 tsa_roots=_certificates(value["tsa_roots"]),
-                log_keys=tuple(Verifier.parse(vkey) for vkey in value["ledger"]["vkeys"]),
+                log_keys=read_keys(value),
                 seal_subject=str(value["seal"]["subject"]),
                 policy=_policy(value),
                 witnessed_from=int(value.get("witnessed_from", 0)),
@@ -66,8 +69,6 @@ class Trust:
             raise TrustError(f"this trust.json cannot be read: {failure}") from failure
         if not (trust.roots and trust.tsa_roots and trust.log_keys):
             raise TrustError("this trust.json names no root, or no key of the ledger")
-        if any(key.name != trust.origin for key in trust.log_keys):
-            raise TrustError("this trust.json names a ledger key of another ledger")
         return trust
 
     @classmethod
@@ -99,6 +100,55 @@ class Trust:
         if set(self.tsa_roots) <= set(self.roots):
             found.append("own-time")
         return tuple(found)
+
+
+def read_keys(value: Mapping[str, Any]) -> Keybook:
+    """The ledger a trust.json names, and those before it that have ended.
+
+    Raises LedgerError, KeyError, TypeError, ValueError.
+    """
+    ledger = value["ledger"]
+    former = [KnownLog.parse(each) for each in ledger.get("former", [])]
+    if any(log.ending is None for log in former):
+        raise TrustError("this trust.json names a former ledger, but not where it ended")
+    return Keybook((KnownLog.parse(ledger), *former))
+
+
+def witnessing(policy: Policy, size: int | None) -> Mapping[str, Any]:
+    """What trust.json says of the witnesses; size: of the first tree they have signed."""
+    if not policy.asks or size is None:
+        return {"witnesses": []}
+    named = [{"name": each.name, "vkey": each.verifier.vkey} for each in policy.witnesses]
+    return {"witnesses": named, "policy": policy.text, "witnessed_from": size}
+
+
+class TrustFile:
+    """The trust.json on an office's disk: always what the office gives out.
+
+    told: what it said when it was opened. That stands until something else is told, so a process
+    that knows neither witnesses nor generations of keys forgets none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            value = json.loads(path.read_bytes())
+        except (OSError, ValueError):  # it is written anew
+            value = {}
+        self.told: Mapping[str, Any] = value if isinstance(value, dict) else {}
+
+    def witnesses(self) -> Mapping[str, Any]:
+        """What it said of witnesses."""
+        names = ("witnesses", "policy", "witnessed_from")
+        found = {name: self.told[name] for name in names if name in self.told}
+        return found or witnessing(NO_WITNESSES, None)
+
+    def keep(self, value: Mapping[str, Any]) -> None:
+        """Write a trust.json, if it says something else."""
+        if value != self.told:
+            text = json.dumps(value, ensure_ascii=False, indent=2)
+            write_private(self._path, text.encode(), exclusive=False)
+            self.told = value
 
 
 def _policy(value: Mapping[str, Any]) -> Policy:

@@ -15,11 +15,13 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ledger.entry import canonical_json
-from ledger.errors import LedgerError, NoteError
-from ledger.note import Checkpoint, open_checkpoint
+from ledger.errors import LedgerError, NoteError, NotFoundError, RetiredError
+from ledger.generations import Keybook
+from ledger.handover import follow_shown, newly_known
+from ledger.note import Checkpoint, Verifier, open_checkpoint
 from signing import cades, manifest, proofs
 from signing.archive import Limits
-from signing.bundle import Bundle, read
+from signing.bundle import HANDOVERS, Bundle, read
 from signing.certificates import fingerprint, milliseconds
 from signing.errors import BundleError, RevokedError, SigningError
 from signing.profiles import APPLICANT_POLICY, NOTARY_POLICY
@@ -68,6 +70,8 @@ class _BundleProcedure:
         self._status_index: object = None
         self._as_of: int | None = None
         self._unwitnessed = False
+        self._keys = trust.log_keys if trust else Keybook(())
+        self._signer: Verifier | None = None
         self._unknown_digests = False
 
     def report(self, *, at: int, max_age_ms: int | None) -> Report:
@@ -75,7 +79,7 @@ class _BundleProcedure:
         run("limits", self._limits)
         run("archive", self._archive, needs=("limits",))
         run("manifest", self._manifest, needs=("archive",))
-        run("trust", lambda: describe_trust(self._trusted), needs=("manifest",))
+        run("trust", self._follow_keys, needs=("manifest",))
         run("signature", self._signature, needs=("trust",))
         run("seal", lambda: self._seal(at=at), needs=("signature",))
         run("checkpoint", lambda: self._checked_checkpoint(at=at), needs=("trust",))
@@ -91,6 +95,8 @@ class _BundleProcedure:
         notes = self._trusted.notes if self._trusted else ()
         if self._unwitnessed and "no-witness" not in notes:
             notes = (*notes, "no-witness")
+        if self._trusted and newly_known(self._trusted.log_keys, self._keys):
+            notes = (*notes, "keys-followed")
         if self._unknown_digests:
             notes = (*notes, "unknown-digest")
         return Report("bundle", tuple(procedure.checks), facts, notes, self._as_of)
@@ -131,6 +137,18 @@ class _BundleProcedure:
             raise Failed("commitment", error=str(failure)) from failure
         return Found({"files": len(found), "items": items})
 
+    def _follow_keys(self) -> Found:
+        """Whom to trust: the reader's anchors, and what the keys among them say of later ones."""
+        found = describe_trust(self._trusted)
+        self._keys = follow_shown(self._trust.log_keys, self._handover)
+        return found
+
+    def _handover(self, number: int) -> str:
+        data = self._bundle.files.get(f"{HANDOVERS}/{number}.txt")
+        if data is None:
+            raise NotFoundError("the bundle carries no more of them")
+        return data.decode("utf-8", "replace")
+
     def _signature(self) -> Found:
         files = self._bundle.files
         try:
@@ -138,13 +156,14 @@ class _BundleProcedure:
                 files["manifest.json"],
                 self._bundle.manifest,
                 self._bundle.json("signatures.json"),
-                self._trust.log_keys,
+                self._keys,
             )
         except BundleError as failure:
             raise Failed("signature", error=str(failure)) from failure
         office = self._bundle.manifest["office"]
-        if office["origin"] != self._trust.origin or office["demo"] != self._trust.demo:
+        if self._keys.log(office["origin"]) is None or office["demo"] != self._trust.demo:
             raise Failed("other-office", origin=office["origin"])
+        self._signer = key
         return Found({"origin": key.name}, against=f"Ed25519 {key.name}+{key.key_id.hex()}")
 
     def _seal(self, *, at: int) -> Found:
@@ -195,31 +214,34 @@ class _BundleProcedure:
         files, trust = self._bundle.files, self._trust
         note = files["ledger/checkpoint.txt"]
         try:
-            checkpoint = open_checkpoint(note.decode(), trust.log_keys)
+            checkpoint = open_checkpoint(note.decode(), self._keys)
             token = read_token(
                 files["timestamps/checkpoint.tsr"],
                 digest=sha256(note).digest(),
                 roots=trust.tsa_roots,
             )
-        except NoteError as failure:
+        except RetiredError as failure:
+            raise Failed("key-retired", error=str(failure)) from failure
+        except (NoteError, UnicodeDecodeError) as failure:
             raise Failed("checkpoint", error=str(failure)) from failure
         except SigningError as failure:
             raise Failed("timestamp", error=str(failure)) from failure
-        if checkpoint.origin != trust.origin:
+        if checkpoint.origin != self._bundle.manifest["office"]["origin"]:
             raise Failed("other-office", origin=checkpoint.origin)
         _require_not_expired(token.certificate, at=at)
+        proofs.require_in_time(checkpoint, self._keys, signer=self._signer, timestamped_at=token.at)
         witnessed = self._require_witnesses(note.decode(), checkpoint.size)
         self._checkpoint = checkpoint
-        keys = ", ".join(f"{key.algorithm.name} {key.key_id.hex()}" for key in trust.log_keys)
+        keys = ", ".join(f"{key.algorithm.name} {key.key_id.hex()}" for key in self._keys)
         detail = {
             "origin": checkpoint.origin,
             "size": checkpoint.size,
             "root": checkpoint.root.hex(),
-            "signed_at": checkpoint_time(note.decode(), trust.log_keys),
+            "signed_at": checkpoint_time(note.decode(), self._keys),
             "timestamped_at": token.at,
             "witnesses": witnessed,
         }
-        return Found(detail, against=f"{trust.origin}: {keys}")
+        return Found(detail, against=f"{checkpoint.origin}: {keys}")
 
     def _require_witnesses(self, note: str, size: int) -> list[dict[str, Any]]:
         """Require the policy's quorum, unless the tree is older than the witnesses; who signed."""
@@ -248,7 +270,7 @@ class _BundleProcedure:
         return Found(proofs.require_complete(self._case, session))
 
     def _registered(self) -> Found:
-        if self._register.case != register_of(self._trust.origin):
+        if self._register.case != register_of(self._checkpoint.origin):
             raise Failed("other-register")
         certificate = self._bundle.manifest["certificate"]
         leaf, detail = proofs.require_registered(

@@ -130,6 +130,15 @@ REASONS: Mapping[str, Words] = {
     "timestamp-stripped": words("缺少时间戳", "a timestamp is missing"),
     "key-revoked": words("签名钥匙当时已被吊销", "the signing key had been revoked"),
     "checkpoint": words("检查点不成立：{error}", "the checkpoint does not hold: {error}"),
+    "key-retired": words(
+        "签名的钥匙已停用：{error}", "signed by keys that had been retired: {error}"
+    ),
+    "after-leak": words(
+        "这本账的钥匙已泄露，检查点的时间戳（{timestamped_at}）晚于公证处声明的时刻："
+        "谁签的已无从分辨，除非它就是账本最后的检查点",
+        "this ledger's keys have leaked, and the checkpoint was timestamped ({timestamped_at}) "
+        "after the moment the office has named: it could be anybody's, unless it were the last",
+    ),
     "unwitnessed": words(
         "签过检查点的见证方不够（{signed} 个）：别人可能看到过另一本账",
         "too few witnesses have signed the checkpoint ({signed}): others may have seen another",
@@ -190,6 +199,11 @@ REASONS: Mapping[str, Words] = {
 NOTES: Mapping[str, Words] = {
     "demo-office": words("演示公证处：没有法律效力", "demo office: no legal effect"),
     "no-witness": words("没有独立见证方签过检查点", "no witness has signed the checkpoint"),
+    "keys-followed": words(
+        "账本换过钥匙：新钥匙由旧钥匙签过的条目证明；请更新信任文件",
+        "the ledger's keys have changed since this trust.json: the old ones prove the new; fetch "
+        "it again",
+    ),
     "own-time": words("时间由公证处自己的时间戳服务给出", "the time is the operator's own"),
     "unknown-digest": words(
         "条目里还有本程序不认识的摘要，没有核对（SHA-256 已核对）",

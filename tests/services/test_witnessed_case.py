@@ -86,8 +86,10 @@ async def test_a_certificate_waits_for_the_witnesses(office) -> None:
         state, _ = await next_of(stage, case.id)
         assert state == "DELIVERED"
 
-        stage.office.trust_witnesses(
-            town.witnesses(stage.office).policy, since=lambda: stage.log.witnessed_from
+        stage.office.trust_ledger(
+            stage.office.ledger.known.generations,
+            town.witnesses(stage.office).policy,
+            since=lambda: stage.log.witnessed_from,
         )
         trust = Trust.parse(stage.office.trust())
         bundle = (await services.delivery.bundle(WANG, case.id)).content

@@ -104,7 +104,7 @@ def test_lines_of_witnesses_nobody_named_change_nothing(genuine: Genuine, office
 
 def test_an_office_names_its_witnesses_once_they_have_signed(office: Office) -> None:
     since: list[int | None] = [None]
-    office.trust_witnesses(POLICY, since=lambda: since[0])
+    office.trust_ledger(office.ledger.known.generations, POLICY, since=lambda: since[0])
     try:
         assert "no-witness" in Trust.parse(office.trust()).notes
         since[0] = 12
@@ -113,7 +113,9 @@ def test_an_office_names_its_witnesses_once_they_have_signed(office: Office) -> 
         assert trust.witnessed_from == 12
         assert "no-witness" not in trust.notes
     finally:
-        office.trust_witnesses(Policy.parse(b"quorum none\n"), since=lambda: None)
+        office.trust_ledger(
+            office.ledger.known.generations, Policy.parse(b"quorum none\n"), since=lambda: None
+        )
 
 
 @pytest.mark.parametrize(
