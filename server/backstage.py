@@ -155,6 +155,7 @@ async def open_backstage(
             start=jobs.start,
             recover_takes=takes_on_disk(takes, Recordings(database)),
             takes=TakeFiles(takes),
+            untold=studio,
         )
         studio.tell(services.recordings, services.ceremony.lost)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))

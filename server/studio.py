@@ -84,12 +84,16 @@ class Studio:
         clock: Callable[[], int],
         hosts: tuple[str, ...] | None,
         tasks: Supervisor,
+        patience_s: float = _GOODBYE_S,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._hosts = hosts
         self._tasks = tasks
+        self._patience_s = patience_s
         self._stages: dict[str, Stage] = {}
+        self._telling: dict[str, asyncio.Task[None]] = {}  # of rooms that are closed
+        self._waiting: set[str] = set()  # sessions with a fact that waits for space
         self._opening = asyncio.Lock()
         self._log = logger("studio")
 
@@ -121,20 +125,47 @@ class Studio:
             await stage.room.leave(role)
 
     async def close(self, sid: str) -> None:
-        """End a session's media; when this returns every fact has reached the services."""
+        """End a session's media; when this returns every fact has reached the services.
+
+        Unless the disk is full: then they go on being told, and `all_told` waits for it.
+        """
         stage = self._stages.pop(sid, None)
         if stage is None:
             return
+        self._telling[sid] = stage.told
+        stage.told.add_done_callback(lambda _: self._told_all(sid, stage.told))
         await stage.room.close()
         stage.facts.put_nowait(None)
-        # What waits for a full disk is told by the recovery at the next start.
-        await asyncio.wait([stage.told], timeout=_GOODBYE_S)
-        stage.told.cancel()
+        await asyncio.wait([stage.told], timeout=self._patience_s)
 
     async def close_all(self) -> None:
-        """End every session's media: the server stops."""
+        """End every session's media: the server stops.
+
+        What waits for a full disk even then is told by the recovery at the next start.
+        """
         for sid in tuple(self._stages):
             await self.close(sid)
+        for telling in tuple(self._telling.values()):
+            telling.cancel()
+
+    @property
+    def short_of_space(self) -> bool:
+        """Whether facts wait because the disk is full."""
+        return bool(self._waiting)
+
+    async def all_told(self, sid: str) -> None:
+        """Wait until the services have heard every fact of a session whose room is closed.
+
+        OSError (ENOSPC) when the server stops before that: then nobody may seal the session.
+        """
+        if telling := self._telling.get(sid):
+            await asyncio.wait([telling])
+            if telling.cancelled():
+                raise OSError(errno.ENOSPC, "facts of the recording wait for space")
+
+    def _told_all(self, sid: str, telling: asyncio.Task[None]) -> None:
+        if self._telling.get(sid) is telling and not telling.cancelled():
+            del self._telling[sid]
 
     def keyframe(self, sid: str, role: str) -> Keyframe | None:
         """Return the newest key frame of a participant's video."""
@@ -193,16 +224,20 @@ class Studio:
 
     async def _insist(self, sid: str, fact: MediaFact) -> None:
         """Carry a fact, again and again while the disk is full; the screens are told so."""
-        while True:
-            try:
-                return await self._carry(sid, fact)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                self._log.warning("a fact waits for space", fact=type(fact).__name__)
-                self._told.failed(sid, str(error))
-                self._changed(sid)
-                await asyncio.sleep(_SPACE_EVERY_S)
+        try:
+            while True:
+                try:
+                    return await self._carry(sid, fact)
+                except OSError as error:
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                        raise
+                    self._waiting.add(sid)
+                    self._log.warning("a fact waits for space", fact=type(fact).__name__)
+                    self._told.failed(sid, str(error))
+                    self._changed(sid)
+                    await asyncio.sleep(_SPACE_EVERY_S)
+        finally:
+            self._waiting.discard(sid)
 
     async def _carry(self, sid: str, fact: MediaFact) -> None:
         stage = self._stages.get(sid)

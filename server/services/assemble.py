@@ -28,6 +28,7 @@ from server.services.sealing import Passed, Sealing
 from server.services.session_view import Presence
 from server.services.signatures import Signatures
 from server.services.status_lists import StatusLists
+from server.services.untold import NothingUntold, Untold
 from server.services.verification import Verification
 from server.services.workplace import OfficeFacts, Workplace
 from server.storage import recordings as recorded
@@ -122,10 +123,12 @@ def assemble(
     takes: Takes,
     packs: Mapping[str, RulePack] | None = None,
     calendar: Calendar | None = None,
+    untold: Untold | None = None,
     passed: Passed = lambda _name: None,
 ) -> Services:
     """Build every service. Nothing is started here; nothing here is owned by the services."""
     database = files.database
+    untold = untold or NothingUntold()
     workplace = Workplace(
         files=files,
         objects=objects,
@@ -140,7 +143,7 @@ def assemble(
         office=facts,
         clock=clock,
         random=random,
-        seals_wait_for=lambda: ledger.pending,
+        seals_wait_for=lambda: "space" if untold.short_of_space else ledger.pending,
     )
     glyphs = drawing.missing_glyphs
     sealed = SealedEntries(database)
@@ -171,6 +174,7 @@ def assemble(
         make_certificate=certificates.make,
         make_bundle=bundles.make,
         log_status=status_lists.log,
+        untold=untold,
         passed=passed,
     )
     recordings = Recordings(conduct)

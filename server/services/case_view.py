@@ -286,9 +286,9 @@ def _desk_next(workplace: Workplace, case: Case) -> str:
 
 
 def _held_up(workplace: Workplace, key: str) -> str:
-    """What to say while a seal is waited for: also of whom, when it is somebody outside."""
-    outside = workplace.seals_wait_for() if key in ("wait-seal", "wait-issue") else None
-    return f"wait-{outside}" if outside else key
+    """What to say while a seal is waited for: also of what, when it is known."""
+    what = workplace.seals_wait_for() if key in ("wait-seal", "wait-issue") else None
+    return f"wait-{what}" if what else key
 
 
 def _stages(workplace: Workplace, case: Case, language: str) -> list[Json]:

@@ -28,6 +28,7 @@ from server.domain.events import Act
 from server.domain.session import Session, SessionState, happened
 from server.journal import Journal
 from server.services.ledger_port import Ledger
+from server.services.untold import Untold
 from server.services.workplace import Workplace
 from server.storage import registers
 from server.storage.objects import REGISTER
@@ -74,6 +75,7 @@ class Sealing:
         make_certificate: MakeCertificate,
         make_bundle: MakeBundle,
         log_status: Callable[[Case], Awaitable[object]],
+        untold: Untold,
         passed: Passed = lambda _name: None,
         patience_ms: int = 15_000,
     ) -> None:
@@ -84,6 +86,7 @@ class Sealing:
         self._make_certificate = make_certificate
         self._make_bundle = make_bundle
         self._log_status = log_status
+        self._untold = untold
         self._passed = passed
         self._patience_ms = patience_ms
         self._locks: dict[str, asyncio.Lock] = {}
@@ -156,7 +159,11 @@ class Sealing:
         }
 
     async def _end_takes(self, session: Session) -> None:
-        """Wait until the recorder has ended every take; end those of a recorder that died."""
+        """Wait until the recorder has ended every take; end those of a recorder that died.
+
+        However long that takes, what it recorded and has yet to tell (the disk is full) is waited
+        for: a seal that left it out would call the session whole without it.
+        """
         changed = asyncio.Event()
         stop = self._workplace.files.subscribe(lambda _case, _session: changed.set())
         try:
@@ -165,9 +172,11 @@ class Sealing:
                     await changed.wait()
                     changed.clear()
         except TimeoutError:
-            await self.end_open_takes(session.id)
+            pass
         finally:
             stop()
+        await self._untold.all_told(session.id)
+        await self.end_open_takes(session.id)
 
     async def end_open_takes(self, sid: str) -> None:
         """Write the end of takes nobody will end any more, at the last segment heard."""

@@ -76,7 +76,7 @@ class Workplace:
     clock: Callable[[], int]
     random: Callable[[int], bytes]
     seals_wait_for: Callable[[], str | None]
-    """Whom seals wait for now, outside this office: "witnesses", "timestamp" or None."""
+    """What seals wait for now: "witnesses", "timestamp" (both outside), "space" (here) or None."""
 
     def new_id(self) -> str:
         """A random id of 128 bits, lowercase hex."""

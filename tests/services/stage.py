@@ -26,6 +26,7 @@ from server.jobs import Jobs
 from server.journal import Journal
 from server.services.assemble import Drawing, Services, assemble, open_files
 from server.services.identity import Analysis, Snapshot
+from server.services.untold import Untold
 from server.services.workplace import OfficeFacts
 from server.storage.cipher import Cipher
 from server.storage.database import Database
@@ -152,6 +153,7 @@ async def open_stage(
     jobs: Jobs | None = None,
     witnesses: Callable[[Office], Witnesses] | None = None,
     packs: Mapping[str, RulePack] | None = None,
+    untold: Untold | None = None,
 ) -> AsyncIterator[Stage]:
     """Open the office in a directory (again)."""
     packs = packs or load_packs()
@@ -226,6 +228,7 @@ async def open_stage(
             recover_takes=recover_takes,
             takes=TakeFiles(directory / "recordings"),
             packs={key: replace(pack, grace_ms=GRACE_MS) for key, pack in packs.items()},
+            untold=untold,
             passed=passed,
         )
         if jobs is not None:
