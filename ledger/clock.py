@@ -61,8 +61,11 @@ class Timeline:
         if ahead > JUMP_MS + elapsed * DRIFT_PER_MILLION // 1_000_000:
             raise ClockError(
                 f"the clock jumped {ahead / 1000:.1f} s ahead; nothing was recorded and everything "
-                "recorded before is kept. Put the clock right, or accept the new time "
-                "(Log.accept_clock) if it is the right one"
+                "recorded before is kept. Put the clock right; if the new time is the right "
+                "one, stop the server and run `farseal ledger accept-clock` / "
+                f"时钟突然快了 {ahead / 1000:.1f} 秒：没有记入任何东西。"
+                "此前记入的都在。请校正时钟；如果新的时间才是对的，"
+                "请停下服务器，运行 farseal ledger accept-clock"
             )
         self._last = max(self._last, clock)
         return Reading(self._last, clock)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,8 @@ class LedgerKeys:
         self.place = place
         self.known = known
         """Whose keys sign which trees of the present ledger, as it was last told."""
+        self.third: Callable[[str], str] | None = None
+        """Writes a further line over each checkpoint (`ledger.sm2`), if the office has it."""
         self._directory = directory
         self._keyring = keyring
         self._pairs = pairs
@@ -109,7 +111,9 @@ class LedgerKeys:
     @property
     def at_hand(self) -> tuple[LogKeys, ...]:
         """Every generation of the present ledger whose files are there, the oldest first."""
-        return tuple(self._pairs.values())
+        if self.third is None:
+            return tuple(self._pairs.values())
+        return tuple(replace(keys, third=self.third) for keys in self._pairs.values())
 
     @property
     def signing(self) -> LogKeys:
@@ -134,12 +138,12 @@ class LedgerKeys:
         signing = {each.verifiers for each in self.known.generations}
         for keys in self._pairs.values():
             if keys.verifiers not in signing:
-                return keys
+                return replace(keys, third=self.third)
         number = max([*_numbers(self._directory), self._spent()])
         if number in self._pairs or number <= self._spent():
             number += 1
         self._pairs[number] = self._make(number, self.place.origin)
-        return self._pairs[number]
+        return replace(self._pairs[number], third=self.third)
 
     def succeed(self, origin: str) -> tuple[int, LogKeys]:
         """The first pair of another ledger, and its number: made, or found half-made."""

@@ -176,3 +176,75 @@ def test_an_origin_that_no_note_can_carry_is_refused(origin: str) -> None:
 
 def test_private_keys_do_not_print(keys: LogKeys) -> None:
     assert "PrivateKey" not in repr(keys)
+
+
+# -- nasty case 9 of the design, by its names ---------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [16, 62])
+def test_case_9_unknown_lines_are_ignored_up_to_the_limit(
+    keys: LogKeys, note: str, count: int
+) -> None:
+    """C2SP signed-note: at least 16 unknown lines must be borne; we bear 64 lines in all."""
+    strangers = "".join(
+        f"\u2014 stranger{number}.example {b64encode(bytes([number] * 68)).decode()}\n"
+        for number in range(count)
+    )
+    text, lines = note.split("\n\n")
+    for many in (f"{note}{strangers}", f"{text}\n\n{strangers}{lines}"):
+        assert open_checkpoint(many, keys.verifiers) == Checkpoint(keys.origin, 7, ROOT)
+
+
+def test_case_9_more_lines_than_the_limit_are_refused(keys: LogKeys, note: str) -> None:
+    line = f"\u2014 stranger.example {b64encode(bytes(68)).decode()}\n"
+    with pytest.raises(NoteError, match="too many"):
+        open_checkpoint(note + line * 63, keys.verifiers)
+
+
+def test_case_9_the_right_name_with_a_wrong_id_counts_for_nothing(keys: LogKeys, note: str) -> None:
+    """Good signatures whose lines name another id are a stranger's: the id is part of the key."""
+    text, lines = note.split("\n\n")
+    renamed = []
+    for line in lines.splitlines():
+        dash, name, data = line.split(" ")
+        raw = b64decode(data)
+        other = bytes([raw[0] ^ 1]) + raw[1:]
+        renamed.append(f"{dash} {name} {b64encode(other).decode()}\n")
+    with pytest.raises(NoteError, match="no known key"):
+        open_checkpoint(f"{text}\n\n{''.join(renamed)}", keys.verifiers)
+    # Beside the good lines they are strangers like any others.
+    assert open_checkpoint(note + "".join(renamed), keys.verifiers).size == 7
+    # The right id under a wrong name is a stranger too.
+    moved = lines.replace(keys.origin, "elsewhere.example/log")
+    with pytest.raises(NoteError, match="no known key"):
+        open_checkpoint(f"{text}\n\n{moved}", keys.verifiers)
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\r", "\n\r"])
+def test_case_9_carriage_returns_are_refused_wherever_they_stand(
+    keys: LogKeys, note: str, ending: str
+) -> None:
+    """They would be a second spelling of what was signed."""
+    for at in [at for at, character in enumerate(note) if character == "\n"]:
+        with pytest.raises(NoteError):
+            open_checkpoint(note[:at] + ending + note[at + 1 :], keys.verifiers)
+
+
+@pytest.mark.parametrize(
+    "size", ["07", "00", "-0", "+7", " 7", "7 ", "７", "0x7", "7.0", "1e1", ""]
+)
+def test_case_9_a_size_has_one_spelling(keys: LogKeys, size: str) -> None:
+    """Also when the log's own key has signed another: both lines are over this very text."""
+    text = f"{keys.origin}\n{size}\n{b64encode(ROOT).decode()}\n"
+    line = b64encode(keys.verifiers[0].key_id + keys.ed25519.sign(text.encode())).decode()
+    signed = f"{text}\n\u2014 {keys.origin} {line}\n"
+    with pytest.raises(NoteError, match=r"not a tree's size|not a checkpoint"):
+        open_checkpoint(signed, keys.verifiers[:1])
+
+
+def test_case_9_a_line_given_twice_is_one_signature(keys: LogKeys, note: str) -> None:
+    text, lines = note.split("\n\n")
+    first, second = (f"{line}\n" for line in lines.splitlines())
+    assert open_checkpoint(f"{text}\n\n{first}{first}{second}{second}", keys.verifiers).size == 7
+    with pytest.raises(NoteError, match="signature is missing"):
+        open_checkpoint(f"{text}\n\n{first}{first}", keys.verifiers)
