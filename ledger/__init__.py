@@ -57,7 +57,8 @@ How it is kept:
     clock      times that never fall        guard      the largest tree ever signed, elsewhere
     store      the tables, insert-only      read       what a log shows to everybody
     sqlite     them in one file             postgres   them in PostgreSQL, where one process leads
-    mailbox    how the others hand it what is to be written
+    shared     a log of several processes   mailbox    how they hand the leader what they have
+    following  the log as they see it       errands    what they have the leader do
     recovery   starting is recovering       sequencer  the one writer
     log        the asyncio face             snapshot, fsck   recompute all of it
     scrub      the same, slice by slice, while it is in use

@@ -146,8 +146,8 @@ class PostgresStore(Store):
         """Commit one batch in one statement. See `Store.add_entries`.
 
         A connection that was cut leaves the outcome unknown. It is looked up under the lock, so
-        that no commit is still under way: a batch that is there has been recorded. Raises
-        DeposedError when somebody else wrote at these indexes.
+        that no commit is still under way: a batch that is there has been recorded, and where the
+        ledger ends before it, it is recorded now. Raises DeposedError when somebody else wrote.
         """
         statement, values = _ADD_ENTRIES, [list(column) for column in zip(*rows, strict=True)]
         if tiles:
@@ -164,25 +164,29 @@ class PostgresStore(Store):
         except (TakenError, DeposedError):
             raise
         except StoreError:
-            if self._is_cut() and self._recorded(rows):
-                return
-            raise
+            if not self._is_cut():
+                raise
+            if not self._recorded(rows):
+                with self._driver("record") as driver:
+                    driver.execute(statement, values)
 
     def _is_cut(self) -> bool:
         driver: Any = self._writer and self._writer.connection.driver_connection
         return driver is None or bool(driver.closed)
 
     def _recorded(self, rows: Sequence[Row]) -> bool:
-        """Whether a batch was committed before the connection was lost, as its last entry."""
+        """Lead again, and tell whether a batch was committed before the connection was lost."""
+        deposed = "the connection was lost, and another process has led the ledger since; "
         try:
             self.open()
         except LockedError as error:
-            raise DeposedError(
-                "the connection was lost, and another process leads the ledger now; "
-                "submit the same event again"
-            ) from error
-        last = rows[-1][0]
-        return self.size() == last + 1 and self.leaves(last, last + 1) == [rows[-1][3]]
+            raise DeposedError(deposed + "submit the same event again") from error
+        size, last = self.size(), rows[-1][0]
+        if size == rows[0][0]:
+            return False
+        if size == last + 1 and self.leaves(last, size) == [rows[-1][3]]:
+            return True
+        raise DeposedError(deposed + "submit the same event again")
 
     def heads(self, cases: Sequence[str]) -> dict[str, tuple[int, bytes]]:
         with self._driver("read") as driver:
@@ -333,10 +337,21 @@ def grant(url: str, writer: str) -> None:
 
 
 class Follower(PostgresStore):
-    """The same ledger for a process that does not lead: `open` takes no lock and writes nothing."""
+    """The same ledger for a process that does not lead: `open` takes no lock and writes nothing.
+
+    The newest checkpoint is the one there was at `open`: entries read later reach it.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._seen: tuple[int, str] | None = None
 
     def open(self) -> None:
         with retold("open the ledger's database"), self._engine.connect() as connection:
             missing = set(SCHEMA.tables) - set(inspect(connection).get_table_names())
         if missing:
             raise StoreError("nobody has made the ledger's tables yet")
+        self._seen = super().last_checkpoint()
+
+    def last_checkpoint(self) -> tuple[int, str] | None:
+        return self._seen

@@ -306,14 +306,14 @@ def test_a_commit_nobody_heard_of_is_looked_up(url: str) -> None:
     store.add_entries(rows(2, 2), [])  # it was there: recorded
     assert (store.size(), store.leads()) == (4, True)
     store.committed = False
-    with pytest.raises(StoreError):  # it was not, and may be submitted again
-        store.add_entries(rows(4, 2), [])
-    assert (store.size(), store.leads()) == (4, True)
-    store.add_entries(rows(4, 2), [])
-    store.committed, store.meanwhile = False, rows(6, 2, key=90)
-    with pytest.raises(StoreError):  # others were there, as many as ours
-        store.add_entries(rows(6, 2), [])
-    assert store.leaves(6, 9) == [b"leaf 90", b"leaf 91"]
+    store.add_entries(rows(4, 2), [])  # it was not: recorded now
+    assert (store.size(), store.leads()) == (6, True)
+    for others in (1, 2, 3):  # somebody else was there
+        start = store.size()
+        store.committed, store.meanwhile = False, rows(start, others, key=90 + start)
+        with pytest.raises(DeposedError):
+            store.add_entries(rows(start, 2), [])
+        assert store.size() == start + others
     store.close()
 
 
