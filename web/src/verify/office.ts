@@ -2,7 +2,7 @@ import { api } from "../api/client";
 import { Problem } from "../api/problem";
 import type { VerifyNumber } from "../api/types";
 import { Log } from "./log";
-import { type Checkpoint, type Key, parseKey, requireSigned, signedAt } from "./note";
+import { type Key, parseKey, requireSigned, signedAt } from "./note";
 import { Failed, type Found, type Procedure, Unavailable } from "./report";
 
 /** What the office shows to everybody: its trust, its log, the standing of a number. Tests hand in their own. */
@@ -15,7 +15,8 @@ export interface Public {
 export interface Trust {
   demo: boolean;
   office: { name_zh: string; name_en: string };
-  ledger: { origin: string; vkeys: string[] };
+  /** `vkeys` sign now; `generations`, once there are several, are all that ever did. */
+  ledger: { origin: string; vkeys: string[]; generations?: { vkeys: string[] }[] };
   witnesses: { name: string; vkey: string }[];
 }
 
@@ -27,18 +28,8 @@ export const fromServer: Public = {
 
 /** Keys that a trust.json names for the office's log. */
 export const keysOf = (trust: Trust): Key[] => trust.ledger.vkeys.map(parseKey);
-
-/** The witnesses of trust.json by name, and whether a line by a key of theirs stands under this checkpoint: the line is
- * not checked here, for browsers cannot check every kind. */
-export function witnessesOf(trust: Trust, checkpoint: Checkpoint): { name: string; signed: boolean }[] {
-  const found = new Map<string, boolean>();
-  for (const { vkey } of trust.witnesses) {
-    const [name, id] = vkey.split("+") as [string, string];
-    const signed = checkpoint.lines.some((line) => line.name === name && line.id === id);
-    found.set(name, (found.get(name) ?? false) || signed);
-  }
-  return [...found].map(([name, signed]) => ({ name, signed }));
-}
+/** The same, and those that signed in their time. */
+export const everyKeyOf = (trust: Trust): Key[] => (trust.ledger.generations ?? [trust.ledger]).flatMap((one) => one.vkeys.map(parseKey));
 
 export function notesOf(trust: Trust): string[] {
   return [...(trust.demo ? ["demo-office"] : []), ...(trust.witnesses.length ? [] : ["no-witness"]), "own-time"];
