@@ -55,7 +55,9 @@ describe.each(["zh-CN", "en"])("in %s", (locale) => {
   it.each(["met", "unsure", "open", "unreadable"] as const)("tells the rule's outcome: %s", (outcome) => {
     const rule: Rule = { needed: 2, of: ["a", "b", "c"], outcome, early: true };
     const shown = show(locale, Witnesses, { places: [place("a", {})], rule, told: told() });
-    expect(shown.get("[data-rule]").text()).toContain(outcome === "unreadable" ? words.rule.unreadable : words.rule.outcomes[outcome]);
+    expect(shown.get("[data-rule]").attributes("data-rule")).toBe(outcome);
+    expect(shown.text()).toContain(outcome === "unreadable" ? words.rule.unreadable : words.rule.outcomes[outcome]);
+    expect(shown.text()).toContain(words.rule.early);
   });
 
   it.each(["witnesses", "timestamp", null] as const)("tells for whom seals wait: %s", (who) => {
