@@ -238,7 +238,7 @@ def engine(url: str) -> Engine:
 def conninfo(url: str) -> str:
     """The URL as PostgreSQL's library reads it; raises StoreError without repeating it."""
     try:
-        parsed = make_url(url)
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() != "postgresql":

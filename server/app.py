@@ -33,6 +33,7 @@ from ledger.log import Log
 from ledger.policy import Policy
 from ledger.read import respond
 from ledger.sqlite import SqliteStore
+from ledger.store import Store
 from server.backstage import Backstage, open_backstage
 from server.config import Config, ConfigError, derive
 from server.folder import locked
@@ -67,6 +68,8 @@ DEMO_OFFICE = {
 }
 STAND_INS = ("certificate-authority", "registry", "outbox")
 _GOODBYE_S = 10.0
+_TAKEOVER_S = 5.0
+"""How long a start waits for the ledger's lock, which a killed server's session may still hold."""
 
 
 class PortTakenError(Exception):
@@ -246,13 +249,21 @@ async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask:
     directory = config.path(office.ledger.place.folder)
     directory.mkdir(mode=0o700, exist_ok=True)
     return await Log.open(
-        SqliteStore(directory / "ledger.db"),
+        _store(config, directory),
         keys=office.ledger.at_hand,
         guard=directory / "guard.json",
         clock=clock,
         timestamp=timestamp,
         witnesses=_witnesses(config.policy, office, clock, ask),
     )
+
+
+def _store(config: Config, directory: Path) -> Store:
+    if config.ledger_database is None:
+        return SqliteStore(directory / "ledger.db")
+    from ledger.postgres import PostgresStore  # an office on files needs no driver for a server
+
+    return PostgresStore(config.ledger_database.reveal().decode(), patience_s=_TAKEOVER_S)
 
 
 def _witnesses(

@@ -188,7 +188,9 @@ async def open_backstage(
         await jobs.launch(services.sealing, services.archive)
         tasks.start(jobs.run(), name="sweep of unfinished jobs")
         scrubber = Scrubber(
-            config.path(office.ledger.place.folder) / "ledger.db",
+            config.ledger_database.reveal().decode()
+            if config.ledger_database
+            else config.path(office.ledger.place.folder) / "ledger.db",
             clock=clock,
             monotonic=time.monotonic,
         )

@@ -10,6 +10,9 @@
     --witness-policy FARSEAL_WITNESS_POLICY
                                         whose cosignatures seals need, and where to ask for them
                                         (the file `witness-policy` in the directory, if any)
+    --ledger-database FARSEAL_LEDGER_DATABASE
+                                        the ledger's PostgreSQL, postgresql://user:password@host/db
+                                        (the file `ledger/ledger.db` in the directory)
                    FARSEAL_SECRET       the master secret (the file `secret` in the directory)
 
 The master secret wraps the case keys, opens the office's key files and makes the demo logins.
@@ -24,7 +27,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +53,7 @@ class Config:
     media_hosts: tuple[str, ...] | None
     trust_proxy: bool
     secret: Secret
+    ledger_database: Secret | None = field(default=None, kw_only=True)  # it holds a password
     policy: Policy = NO_WITNESSES
 
     @property
@@ -70,6 +74,7 @@ def read_config(
     public_url: str | None = None,
     media_hosts: tuple[str, ...] | None = None,
     trust_proxy: bool = False,
+    ledger_database: str | None = None,
     witness_policy: Path | None = None,
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
@@ -101,13 +106,26 @@ def read_config(
         data / "secret", os.environ if environment is None else environment, random
     )
     policy = _policy(witness_policy, data / "witness-policy")
-    return Config(data, host, port, url, media_hosts, trust_proxy, secret, policy)
+    address = _ledger_database(ledger_database)
+    return Config(
+        data, host, port, url, media_hosts, trust_proxy, secret, policy, ledger_database=address
+    )
 
 
 def derive(secret: Secret, label: str, *, length: int = 32) -> bytes:
     """Return `length` (at most 32) bytes for one purpose; labels never share bytes
     (HMAC-SHA-256)."""
     return hmac.digest(secret.reveal(), f"farseal/{label}".encode(), hashlib.sha256)[:length]
+
+
+def _ledger_database(url: str | None) -> Secret | None:
+    if not url:
+        return None
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(  # it may hold a password, so it is not repeated
+            "the ledger's database is not an address like postgresql://user:password@host/name"
+        )
+    return Secret(url)
 
 
 def _policy(asked: Path | None, usual: Path) -> Policy:

@@ -26,7 +26,7 @@ class Scrubber:
 
     def __init__(
         self,
-        database: Path,
+        database: Path | str,
         *,
         clock: Callable[[], int],
         monotonic: Callable[[], float],

@@ -58,7 +58,14 @@ def command() -> None:
 
 
 @command.command("fsck")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path), default=Path("data"))
+@click.option(
+    "--ledger-database",
+    "database",
+    metavar="URL",
+    envvar="FARSEAL_LEDGER_DATABASE",
+    help="Look at a ledger in PostgreSQL instead.",
+)
 @click.option(
     "--key",
     "keys",
@@ -66,7 +73,7 @@ def command() -> None:
     help="A verifier key of the log, or a file that holds some (trust.json, or one a line).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def check(directory: Path, keys: tuple[str, ...], as_json: bool) -> None:
+def check(directory: Path, database: str | None, keys: tuple[str, ...], as_json: bool) -> None:
     """Recompute hashes, chains, tiles, roots and signatures of the ledger in DIRECTORY.
 
     Looks at DIRECTORY/ledger.db or DIRECTORY/ledger/ledger.db and changes nothing. Exits with 0
@@ -75,7 +82,8 @@ def check(directory: Path, keys: tuple[str, ...], as_json: bool) -> None:
     console = Console(stderr=True)
     try:
         verifiers = [verifier for key in keys for verifier in read_verifiers(key)]
-        with Snapshot.of(find_database(directory)) as snapshot, Progress(console=console) as bar:
+        ledger = database or find_database(directory)
+        with Snapshot.of(ledger) as snapshot, Progress(console=console) as bar:
             task = bar.add_task("entries", total=None)
             report = fsck(
                 snapshot,

@@ -57,6 +57,12 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     help="Take callers' addresses from X-Forwarded-For; only behind a proxy that sets it.",
 )
 @click.option(
+    "--ledger-database",
+    metavar="URL",
+    envvar="FARSEAL_LEDGER_DATABASE",
+    help="Keep the ledger in PostgreSQL, at postgresql://user:password@host/name.",
+)
+@click.option(
     "--witness-policy",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="FARSEAL_WITNESS_POLICY",
@@ -69,6 +75,7 @@ def command(
     public_url: str | None,
     media_hosts: tuple[str, ...],
     trust_proxy: bool,
+    ledger_database: str | None,
     witness_policy: Path | None,
 ) -> None:
     """Start the office: pages, API, live sessions, ledger.
@@ -86,6 +93,7 @@ def command(
             public_url=public_url,
             media_hosts=names or None,
             trust_proxy=trust_proxy,
+            ledger_database=ledger_database,
             witness_policy=witness_policy,
             environment=os.environ,
         )
