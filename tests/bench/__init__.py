@@ -20,6 +20,18 @@ class Row:
     floor: float | None = None
     """The ratio ours / theirs may not fall below (or, for costs, is only shown)."""
 
+    promise: float | None = None
+    """What ours must reach (a rate, unit "/s") or not exceed (a cost), whatever the peer does."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the floor and the promise hold."""
+        if self.floor and self.ratio and self.ratio < self.floor:
+            return False
+        if self.promise is None:
+            return True
+        return self.ours >= self.promise if self.unit == "/s" else self.ours <= self.promise
+
     @property
     def ratio(self) -> float | None:
         return self.ours / self.theirs if self.theirs else None

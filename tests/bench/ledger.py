@@ -1,9 +1,14 @@
 """Appends per second and what each costs, beside pymerkle and beside no log at all.
 
 A leaf of 385 bytes, SQLite with synchronous=FULL, 1 / 64 / 1024 callers who each wait for their
-receipt. The bare file gets the leaves of one group in one write, then fdatasync. The three take
-turns in short rounds, for the disk is shared and its speed drifts. CPU is that of the whole
-process, callers included. Event ids begin with the time (UUIDv7's order); one row has random ones.
+receipt. The bare file gets the leaves of one group in one write, then fdatasync. All take turns in
+short rounds, for the disk is shared and its speed drifts. CPU is that of the whole process, its
+threads, SQLite and the callers included; what is to be recorded is thought up beforehand. Event ids
+begin with the time (UUIDv7's order); one row has random ones.
+
+pymerkle knows no callers who wait together: each of many appends by itself (`append_entry`), and
+the row "in bulk" is one caller who hands over as many at once (`append_entries`). immudb commits
+each caller's own transaction, as its documentation shows it.
 
 The floors were measured with the first prototype on a slower disk. The faster a disk writes, the
 lower the ratio of anything that computes: at 1024 callers a log is bound by its processor.
@@ -12,11 +17,12 @@ lower the ratio of anything that computes: at 1024 callers a log is bound by its
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,14 +33,20 @@ from ledger.entry import Submission
 from ledger.log import Log
 from ledger.note import LogKeys
 from ledger.sqlite import SqliteStore
-from tests.bench import Row
+from tests.bench import Row, immudb_peer
 
 TITLE = "ledger: appends of 385 bytes, each durable; a bare file is write + fdatasync"
 CALLERS = {1: 0.34, 64: 0.24, 1024: 0.06}
 """How many callers at once, and the prototype's ratio to write + fdatasync: the floor."""
 ROUNDS = 5
 ROUND_S = 0.5
-BARE, PYMERKLE = "bare file", "pymerkle"
+BARE, PYMERKLE, BULK, IMMUDB = "bare file", "pymerkle", "pymerkle in bulk", "immudb embedded"
+TIMES = 3.0
+"""How many times the peers' rate is asked for, at 1 and 64 callers."""
+CPU_US, ENTRY_BYTES = 20.0, 560.0
+"""What an entry may cost at 1024 callers."""
+PLENTY = 60_000
+"""More submissions than a round at any speed we have seen takes."""
 
 
 @dataclass(slots=True)
@@ -82,27 +94,50 @@ def _evidence(number: int, digest: str, event: str) -> Submission:
     return Submission("bench", event, f"{number % 8:032x}", body)
 
 
-async def append_for(
-    log: Log, callers: int, seconds: float, start: int, make: Make = submission
-) -> int:
+Fields = tuple[str, str, str, Mapping[str, object]]
+
+
+async def append_for(log: Log, callers: int, seconds: float, plan: Sequence[Fields]) -> int:
     """How many appends came back in that many seconds."""
+    waiting = iter(plan)
     end = time.perf_counter() + seconds
     done = 0
 
-    async def caller(number: int) -> None:
+    async def caller() -> None:
         nonlocal done
-        while time.perf_counter() < end:
-            await log.append(make(number))
-            number += callers
+        for fields in waiting:  # one iterator for all
+            await log.append(Submission(*fields))
             done += 1
+            if time.perf_counter() >= end:
+                return
 
     async with asyncio.TaskGroup() as group:
-        for number in range(callers):
-            group.create_task(caller(start + number))
+        for _ in range(callers):
+            group.create_task(caller())
+    assert done < len(plan), "the plan was too short for this machine"
     return done
 
 
-def grow_pymerkle(tree: SqliteTree, leaf: bytes, callers: int, seconds: float) -> int:
+def plan(start: int, count: int, make: Make) -> list[Fields]:
+    """What will be recorded; the garbage collector does not look at it."""
+    made = [make(start + number) for number in range(count)]
+    fields = [(each.client, each.event, each.case, each.body) for each in made]
+    gc.collect()
+    gc.freeze()
+    return fields
+
+
+def grow_pymerkle(tree: SqliteTree, leaf: bytes, seconds: float) -> int:
+    """One after another, whoever they are from."""
+    end = time.perf_counter() + seconds
+    done = 0
+    while time.perf_counter() < end:
+        tree.append_entry(leaf)
+        done += 1
+    return done
+
+
+def grow_in_bulk(tree: SqliteTree, leaf: bytes, callers: int, seconds: float) -> int:
     end = time.perf_counter() + seconds
     done = 0
     while time.perf_counter() < end:
@@ -121,11 +156,21 @@ def write_bare(file: int, leaf: bytes, callers: int, seconds: float) -> int:
     return done
 
 
-async def measure(
-    directory: Path, callers: int, make: Make = submission
-) -> tuple[Total, Total, Total]:
-    """This ledger, pymerkle and the bare file."""
-    ours, pymerkle, bare = Total(), Total(), Total()
+@dataclass(slots=True)
+class Measured:
+    """What each did, in turns. entry_bytes: of our database, closed, for each entry."""
+
+    ours: Total = field(default_factory=Total)
+    pymerkle: Total = field(default_factory=Total)
+    bulk: Total = field(default_factory=Total)
+    bare: Total = field(default_factory=Total)
+    immudb: Total = field(default_factory=Total)
+    entry_bytes: float = 0.0
+
+
+async def measure(directory: Path, callers: int, make: Make, program: Path | None) -> Measured:
+    """Rounds of this ledger, its peers, and the bare file."""
+    got = Measured()
     log = await Log.open(
         SqliteStore(directory / "ledger.db"),
         keys=LogKeys.generate("bench.example/ledger"),
@@ -135,34 +180,57 @@ async def measure(
     await log.append(make(0))
     leaf = await log.leaf(0)
     file = os.open(directory / "bare", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    start = 1
     with SqliteTree(str(directory / "pymerkle.db")) as tree:
-        for _ in range(ROUNDS):
-            with ours.timed():
-                ours.appends += await append_for(log, callers, ROUND_S, start, make)
-            start = 2 * (start + log.size)  # beyond every number there is
-            with pymerkle.timed():
-                pymerkle.appends += grow_pymerkle(tree, leaf, callers, ROUND_S)
-            with bare.timed():
-                bare.appends += write_bare(file, leaf, callers, ROUND_S)
+        for number in range(ROUNDS):
+            planned = plan(1 + number * PLENTY, PLENTY, make)
+            with got.ours.timed():
+                got.ours.appends += await append_for(log, callers, ROUND_S, planned)
+            del planned
+            gc.unfreeze()
+            with got.pymerkle.timed():
+                got.pymerkle.appends += grow_pymerkle(tree, leaf, ROUND_S)
+            if callers > 1:
+                with got.bulk.timed():
+                    got.bulk.appends += grow_in_bulk(tree, leaf, callers, ROUND_S)
+            with got.bare.timed():
+                got.bare.appends += write_bare(file, leaf, callers, ROUND_S)
+            if program is not None:
+                folder = directory / f"immudb-{number}"
+                appends, seconds = immudb_peer.run(program, folder, callers, ROUND_S, len(leaf))
+                got.immudb.appends += appends
+                got.immudb.wall_s += seconds
     os.close(file)
+    size = log.size
     await log.close()
-    return ours, pymerkle, bare
+    got.entry_bytes = (directory / "ledger.db").stat().st_size / size
+    return got
 
 
 def rows() -> Iterator[Row]:
+    program, why = immudb_peer.build()
     for callers, floor in CALLERS.items():
         what = f"{callers} caller{'s' if callers > 1 else ''}"
-        ours, pymerkle, bare = _measured(callers)
-        yield Row(what, ours.per_second, "/s", BARE, bare.per_second, floor)
-        yield Row(what, ours.per_second, "/s", PYMERKLE, pymerkle.per_second)
-        yield Row(f"{callers}, CPU each", ours.cpu_us, "us", BARE, bare.cpu_us)
-        yield Row(f"{callers}, CPU each", ours.cpu_us, "us", PYMERKLE, pymerkle.cpu_us)
-    ours, _, bare = _measured(1024, scattered)
-    yield Row("1024, random ids", ours.per_second, "/s", BARE, bare.per_second)
-    yield Row("1024, random, CPU", ours.cpu_us, "us", BARE, bare.cpu_us)
+        few = callers < 1024
+        got = _measured(callers, program=program if few else None)
+        rate, cpu = got.ours.per_second, got.ours.cpu_us
+        times = TIMES if few else None
+        yield Row(what, rate, "/s", BARE, got.bare.per_second, 0.9 * floor)
+        yield Row(what, rate, "/s", PYMERKLE, got.pymerkle.per_second, times)
+        if callers > 1:
+            yield Row(what, rate, "/s", BULK, got.bulk.per_second)
+        if few and program is not None:
+            yield Row(what, rate, "/s", IMMUDB, got.immudb.per_second, TIMES)
+        elif few:
+            yield Row(what, rate, "/s", f"{IMMUDB}: {why}")
+        promise = None if few else CPU_US
+        yield Row(f"{callers}, CPU each", cpu, "us", BARE, got.bare.cpu_us, promise=promise)
+        if not few:
+            yield Row("on disk, an entry", got.entry_bytes, "B", promise=ENTRY_BYTES)
+    got = _measured(1024, scattered)
+    yield Row("1024, random ids", got.ours.per_second, "/s", BARE, got.bare.per_second)
+    yield Row("1024, random, CPU", got.ours.cpu_us, "us", BARE, got.bare.cpu_us)
 
 
-def _measured(callers: int, make: Make = submission) -> tuple[Total, Total, Total]:
+def _measured(callers: int, make: Make = submission, program: Path | None = None) -> Measured:
     with TemporaryDirectory() as directory:
-        return asyncio.run(measure(Path(directory), callers, make))
+        return asyncio.run(measure(Path(directory), callers, make, program))

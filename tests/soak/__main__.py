@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-ROOMS = ("kills", "mirror")
+ROOMS = ("growth", "kills", "mirror")
 
 
 @click.command()
