@@ -37,6 +37,8 @@ What is signed, in the order a reader needs it (each imports only what stands ab
     tiles      the log as files: paths, bundles, mirrors
     fork       a proof that a log signed two histories
 
+    sm2        a third line under checkpoints, with an optional extra
+
 What anybody with a copy does:
 
     mirror     copying a log, checked file by file    kept      the checkpoints of a mirror

@@ -23,6 +23,7 @@
     │   ├── HistoryError  a witness has seen another history of this log
     │   └── LockedError   another process writes it
     ├── ClockError        the clock jumped ahead; appends wait for `Log.accept_clock`
+    ├── MissingError      an optional extra of this program is not installed
     └── ClosedError       the log was closed
 
 A verifier catches `VerificationError`; a writer may retry after `StoreError` and `ClockError`
@@ -148,6 +149,10 @@ class LockedError(RecoveryError):
 
 class ClockError(LedgerError):
     """The clock jumped ahead of the monotonic clock."""
+
+
+class MissingError(LedgerError):
+    """An optional extra of this program is not installed."""
 
 
 class ClosedError(LedgerError):

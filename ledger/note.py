@@ -13,7 +13,7 @@ import re
 from abc import abstractmethod
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
@@ -188,11 +188,15 @@ def _cosigned_message(cosigner: str, time: int, checkpoint: Checkpoint) -> bytes
 
 @dataclass(frozen=True, slots=True)
 class LogKeys:
-    """The two private keys of a log. Its origin is also the name of both."""
+    """The two private keys of a log. Its origin is also the name of both.
+
+    `third` writes a further line over a checkpoint's text (`ledger.sm2`), which nobody requires.
+    """
 
     origin: str
     ed25519: Ed25519PrivateKey = field(repr=False)
     mldsa44: MLDSA44PrivateKey = field(repr=False)
+    third: Callable[[str], str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _require_name(self.origin)
@@ -274,6 +278,8 @@ def sign_checkpoint(
     """
     checkpoint = Checkpoint(keys.origin, size, root)
     lines = [line for each in (keys, *beside) for line in _own_lines(each, checkpoint, at // 1000)]
+    if keys.third is not None:
+        lines.append(keys.third(checkpoint.text))
     return f"{checkpoint.text}\n{''.join(lines)}"
 
 

@@ -239,7 +239,10 @@ def _office(config: Config, people: tuple[NewStaff, ...], clock: Callable[[], in
         notaries=notaries,
     )
     passphrase = Secret(derive(config.secret, "office").hex())
-    return open_office(config.path("office"), profile, passphrase, clock=clock)
+    office = open_office(config.path("office"), profile, passphrase, clock=clock)
+    if config.gm:
+        office.sign_by_sm2()
+    return office
 
 
 async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask: Ask) -> Log:

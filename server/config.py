@@ -10,6 +10,7 @@
     --witness-policy FARSEAL_WITNESS_POLICY
                                         whose cosignatures seals need, and where to ask for them
                                         (the file `witness-policy` in the directory, if any)
+    --gm           FARSEAL_GM           sign the ledger's checkpoints by SM2 too (off)
     --ledger-database FARSEAL_LEDGER_DATABASE
                                         the ledger's PostgreSQL, postgresql://user:password@host/db
                                         (the file `ledger/ledger.db` in the directory)
@@ -33,6 +34,7 @@ from urllib.parse import urlsplit
 
 from ledger.errors import PolicyError
 from ledger.policy import NO_WITNESSES, Policy
+from ledger.sm2 import available
 from signing.keys import Secret
 
 _SHORTEST_SECRET = 32
@@ -55,6 +57,7 @@ class Config:
     secret: Secret
     ledger_database: Secret | None = field(default=None, kw_only=True)  # it holds a password
     policy: Policy = NO_WITNESSES
+    gm: bool = False
 
     @property
     def secure(self) -> bool:
@@ -76,6 +79,7 @@ def read_config(
     trust_proxy: bool = False,
     ledger_database: str | None = None,
     witness_policy: Path | None = None,
+    gm: bool = False,
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Config:
@@ -102,13 +106,18 @@ def read_config(
             f"the data directory {data} cannot be written ({error.strerror}); "
             "give another with --data, or give this user the right to write there"
         ) from error
+    if gm and not available():
+        raise ConfigError(
+            "SM2 signatures were asked for (--gm), but the optional extra is not installed: "
+            "pip install 'farseal[gm]', or start without --gm"
+        )
     secret = _master_secret(
         data / "secret", os.environ if environment is None else environment, random
     )
     policy = _policy(witness_policy, data / "witness-policy")
     address = _ledger_database(ledger_database)
     return Config(
-        data, host, port, url, media_hosts, trust_proxy, secret, policy, ledger_database=address
+        data, host, port, url, media_hosts, trust_proxy, secret, policy, gm, ledger_database=address
     )
 
 

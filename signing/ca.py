@@ -4,9 +4,9 @@
 
 On disk, all 0600, keys encrypted: `office.json` (who, where, since when); `root`, `issuing`,
 `seal-N`, `notary-ID-N`, `tsu-N`, `ocsp-N` as .key and .crt (N counts renewals);
-the ledger's keys (`signing.ledger_keys`); `root.crl`, `issuing.crl`; `register.jsonl`;
-`trust.json`. Opening is idempotent and renews what is about to end; `signing.founding` says how
-the directory comes into being.
+the ledger's keys (`signing.ledger_keys`), `ledger-sm2.key` if asked for; `root.crl`, `issuing.crl`;
+`register.jsonl`; `trust.json`. Opening is idempotent and renews what is about to end;
+`signing.founding` says how the directory comes into being.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ledger.generations import Generation
 from ledger.note import LogKeys
 from ledger.policy import NO_WITNESSES, Policy
+from ledger.sm2 import Sm2Verifier
 from signing import profiles
 from signing.certificates import (
     Issuer,
@@ -37,6 +38,7 @@ from signing.founding import (
     newest,
     read_certificate,
     require_same,
+    sm2_key,
     write_certificate,
 )
 from signing.keys import Keyring, Secret, write_private
@@ -121,6 +123,7 @@ class Office:
         self.root = read_certificate(directory, "root")
         issuing = self._keyring.read_elliptic("issuing")
         self._issuing = Issuer(profile, read_certificate(directory, "issuing"), issuing, "issuing")
+        self._sm2: Sm2Verifier | None = None
         self._trust_file = TrustFile(directory / "trust.json")
         self.ledger = LedgerKeys.open(
             directory, self._keyring, founded=profile.origin, told=self._trust_file.told
@@ -150,6 +153,15 @@ class Office:
     def log_keys(self) -> LogKeys:
         """The keys that sign the ledger's checkpoints; of two generations, the older."""
         return self.ledger.signing
+
+    def sign_by_sm2(self) -> None:
+        """Sign checkpoints by SM2 too, with a key made when first asked for. Raises OfficeError
+        when the extra [gm] is not installed, KeyFileError."""
+        with self._lock():
+            key = sm2_key(self._directory, self._keyring, self.ledger.place.origin)
+        self._sm2 = key.verifier
+        self.ledger.third = key.line
+        self.refresh()
 
     @property
     def seal(self) -> Officer:
@@ -248,7 +260,7 @@ class Office:
             "demo": self.profile.demo,
             "roots": [armor(self.root)],
             "tsa_roots": [armor(self.root)],
-            "ledger": self.ledger.record(),
+            "ledger": self.ledger.record() | ({"sm2": self._sm2.vkey} if self._sm2 else {}),
             "seal": {"subject": seal.subject.rfc4514_string(), "key_id": key_id.hex()},
             **(self._witnessing() if self._witnessing else self._trust_file.witnesses()),
             "valid_from": self._since,

@@ -12,6 +12,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
+from ledger.errors import LedgerError
+from ledger.sm2 import Sm2Key
 from signing import profiles
 from signing.certificates import Issuer, armor, build, subject
 from signing.errors import OfficeError
@@ -88,6 +90,21 @@ def require_same(directory: Path, profile: OfficeProfile) -> int:
                 f"stands in its certificates; it cannot become {getattr(profile, name)!r}"
             )
     return since
+
+
+def sm2_key(directory: Path, keyring: Keyring, origin: str) -> Sm2Key:
+    """The ledger's SM2 key, made if there is none yet. The caller holds the office's lock.
+
+    Raises OfficeError when it cannot be used here, KeyFileError.
+    """
+    try:
+        if not (directory / "ledger-sm2.key").exists():
+            keyring.write_pkcs8("ledger-sm2", Sm2Key.generate(origin).pkcs8)
+        key = Sm2Key.load(origin, keyring.read_pkcs8("ledger-sm2"))
+        key.line("")  # better asked now than under the first checkpoint
+    except LedgerError as failure:
+        raise OfficeError(f"no SM2 line can be signed: {failure}") from failure
+    return key
 
 
 def read_certificate(directory: Path, name: str) -> x509.Certificate:

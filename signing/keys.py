@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from asn1crypto import pem as armor
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -65,19 +66,39 @@ class Keyring:
 
     def write(self, name: str, key: PrivateKey) -> None:
         """Write one key, encrypted. Raises FileExistsError rather than replace a key."""
+        self.write_pkcs8(name, _plain(key))
+
+    def write_pkcs8(self, name: str, plain: bytes) -> None:
+        """Write a key of a kind `cryptography` does not know, given as PKCS#8 DER, encrypted.
+
+        Raises FileExistsError rather than replace a key.
+        """
         salt = next(iter(self._stretched), None) or self._random(16)
-        write_private(self._directory / f"{name}.key", self._seal(key, salt), exclusive=True)
+        write_private(self._directory / f"{name}.key", self._seal(plain, salt), exclusive=True)
 
     def replace(self, name: str, key: PrivateKey) -> None:
         """Put a new key in the place of an old one, atomically (rotation)."""
         salt = next(iter(self._stretched), None) or self._random(16)
-        write_private(self._directory / f"{name}.key", self._seal(key, salt), exclusive=False)
+        write_private(
+            self._directory / f"{name}.key", self._seal(_plain(key), salt), exclusive=False
+        )
 
     def read(self, name: str) -> PrivateKey:
         """Read one key.
 
         Raises KeyFileError if the file is absent, readable by others, or the passphrase is wrong.
         """
+        path = self._directory / f"{name}.key"
+        try:
+            key = serialization.load_der_private_key(self.read_pkcs8(name), password=None)
+        except (ValueError, UnsupportedAlgorithm) as failure:
+            raise KeyFileError(f"wrong passphrase for the key file {path}") from failure
+        if not isinstance(key, PrivateKey):
+            raise KeyFileError(f"the key file {path} holds a kind of key this office does not use")
+        return key
+
+    def read_pkcs8(self, name: str) -> bytes:
+        """Read one key as PKCS#8 DER. Raises KeyFileError as `read` does."""
         path = self._directory / f"{name}.key"
         try:
             mode = path.stat().st_mode
@@ -101,12 +122,7 @@ class Keyring:
             self._stretched[salt] = kdf.derive(self._passphrase.reveal())
         return self._stretched[salt]
 
-    def _seal(self, key: PrivateKey, salt: bytes) -> bytes:
-        plain = key.private_bytes(
-            serialization.Encoding.DER,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+    def _seal(self, plain: bytes, salt: bytes) -> bytes:
         iv = self._random(16)
         padder = padding.PKCS7(128).padder()
         cipher = Cipher(algorithms.AES256(self._stretch(salt)), modes.CBC(iv)).encryptor()
@@ -126,19 +142,23 @@ class Keyring:
         pbes2 = der.sequence(der.oid("1.2.840.113549.1.5.13"), der.sequence(kdf, aes))
         return _armor(der.sequence(pbes2, der.octets(body)))
 
-    def _open(self, pem: bytes, path: Path) -> PrivateKey:
+    def _open(self, pem: bytes, path: Path) -> bytes:
         salt, iv, body = _parts(pem, path)
         cipher = Cipher(algorithms.AES256(self._stretch(salt)), modes.CBC(iv)).decryptor()
         unpadder = padding.PKCS7(128).unpadder()
         try:
             padded = cipher.update(body) + cipher.finalize()
-            plain = unpadder.update(padded) + unpadder.finalize()
-            key = serialization.load_der_private_key(plain, password=None)
+            return unpadder.update(padded) + unpadder.finalize()
         except ValueError as failure:
             raise KeyFileError(f"wrong passphrase for the key file {path}") from failure
-        if not isinstance(key, PrivateKey):
-            raise KeyFileError(f"the key file {path} holds a kind of key this office does not use")
-        return key
+
+
+def _plain(key: PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 def write_private(path: Path, content: bytes, *, exclusive: bool) -> None:

@@ -17,6 +17,7 @@ from cryptography import x509
 from ledger.errors import LedgerError
 from ledger.generations import Keybook, KnownLog
 from ledger.policy import NO_WITNESSES, Policy
+from ledger.sm2 import Sm2Verifier
 from signing.certificates import fingerprint
 from signing.errors import TrustError
 from signing.keys import write_private
@@ -29,7 +30,8 @@ class Trust:
     """A parsed trust.json. `valid_from` is ms since the epoch.
 
     `policy` says whose cosignatures a checkpoint must carry, once its tree has `witnessed_from`
-    entries; smaller ones are older than the witnesses.
+    entries; smaller ones are older than the witnesses. `sm2` is a further key of the ledger, whose
+    line is checked where it stands and where the extra [gm] is installed.
     """
 
     name_zh: str
@@ -44,6 +46,7 @@ class Trust:
     policy: Policy
     witnessed_from: int
     valid_from: int
+    sm2: Sm2Verifier | None = None
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> "Trust":
@@ -64,11 +67,14 @@ class Trust:
                 policy=_policy(value),
                 witnessed_from=int(value.get("witnessed_from", 0)),
                 valid_from=int(value["valid_from"]),
+                sm2=_sm2(value["ledger"].get("sm2")),
             )
         except (KeyError, TypeError, AttributeError, ValueError, LedgerError) as failure:
             raise TrustError(f"this trust.json cannot be read: {failure}") from failure
         if not (trust.roots and trust.tsa_roots and trust.log_keys):
             raise TrustError("this trust.json names no root, or no key of the ledger")
+        if trust.sm2 is not None and trust.sm2.name != trust.origin:
+            raise TrustError("this trust.json names an SM2 key of another ledger")
         return trust
 
     @classmethod
@@ -100,6 +106,10 @@ class Trust:
         if set(self.tsa_roots) <= set(self.roots):
             found.append("own-time")
         return tuple(found)
+
+
+def _sm2(vkey: object) -> Sm2Verifier | None:
+    return None if vkey is None else Sm2Verifier.parse(str(vkey))
 
 
 def read_keys(value: Mapping[str, Any]) -> Keybook:

@@ -19,6 +19,7 @@ from ledger.errors import LedgerError, NoteError, NotFoundError, RetiredError
 from ledger.generations import Keybook
 from ledger.handover import follow_shown, newly_known
 from ledger.note import Checkpoint, Verifier, open_checkpoint
+from ledger.sm2 import Sm2Line
 from signing import cades, manifest, proofs
 from signing.archive import Limits
 from signing.bundle import HANDOVERS, Bundle, read
@@ -73,6 +74,7 @@ class _BundleProcedure:
         self._keys = trust.log_keys if trust else Keybook(())
         self._signer: Verifier | None = None
         self._unknown_digests = False
+        self._sm2: Sm2Line = "none"
 
     def report(self, *, at: int, max_age_ms: int | None) -> Report:
         run = (procedure := Procedure()).run
@@ -97,6 +99,8 @@ class _BundleProcedure:
             notes = (*notes, "no-witness")
         if self._trusted and newly_known(self._trusted.log_keys, self._keys):
             notes = (*notes, "keys-followed")
+        if self._sm2 in ("absent", "unchecked"):
+            notes = (*notes, f"sm2-{self._sm2}")
         if self._unknown_digests:
             notes = (*notes, "unknown-digest")
         return Report("bundle", tuple(procedure.checks), facts, notes, self._as_of)
@@ -215,6 +219,7 @@ class _BundleProcedure:
         note = files["ledger/checkpoint.txt"]
         try:
             checkpoint = open_checkpoint(note.decode(), self._keys)
+            self._sm2 = trust.sm2.line_of(note.decode()) if trust.sm2 else "none"
             token = read_token(
                 files["timestamps/checkpoint.tsr"],
                 digest=sha256(note).digest(),
@@ -240,7 +245,10 @@ class _BundleProcedure:
             "signed_at": checkpoint_time(note.decode(), self._keys),
             "timestamped_at": token.at,
             "witnesses": witnessed,
+            "sm2": self._sm2,
         }
+        if trust.sm2 and self._sm2 == "held":
+            keys += f", SM2 {trust.sm2.key_id.hex()}"
         return Found(detail, against=f"{checkpoint.origin}: {keys}")
 
     def _require_witnesses(self, note: str, size: int) -> list[dict[str, Any]]:

@@ -68,6 +68,12 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     envvar="FARSEAL_WITNESS_POLICY",
     help="File that names the ledger's witnesses and how many must sign (C2SP tlog-policy).",
 )
+@click.option(
+    "--gm",
+    is_flag=True,
+    envvar="FARSEAL_GM",
+    help="Sign the ledger's checkpoints by SM2 too; needs the extra farseal[gm].",
+)
 def command(
     data: Path,
     host: str,
@@ -77,6 +83,7 @@ def command(
     trust_proxy: bool,
     ledger_database: str | None,
     witness_policy: Path | None,
+    gm: bool,
 ) -> None:
     """Start the office: pages, API, live sessions, ledger.
 
@@ -95,6 +102,7 @@ def command(
             trust_proxy=trust_proxy,
             ledger_database=ledger_database,
             witness_policy=witness_policy,
+            gm=gm,
             environment=os.environ,
         )
     except ConfigError as error:

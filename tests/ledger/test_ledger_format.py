@@ -13,6 +13,7 @@ from ledger.merkle import Edge, leaf_hash
 from ledger.note import Verifier, open_checkpoint
 from ledger.policy import Policy
 from ledger.proof import TlogProof, parse_leaf, verify_case
+from ledger.sm2 import Sm2Verifier, available
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "ledger-format.md"
 
@@ -22,7 +23,7 @@ def blocks() -> dict[str, str]:
     """The fenced blocks by their names."""
     text = DOCUMENT.read_text("utf-8")
     found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(found) == 8
+    assert len(found) == 10
     return dict(found)
 
 
@@ -55,6 +56,13 @@ def test_checkpoint_and_proof(blocks: dict[str, str]) -> None:
     leaf = blocks["leaf"].encode().splitlines()[1]
     assert proof.verify(leaf, [verifier]) == checkpoint
     assert parse_leaf(leaf, index=proof.index).time == 1_795_442_400_250
+
+
+def test_the_sm2_line(blocks: dict[str, str]) -> None:
+    verifier = Sm2Verifier.parse(blocks["sm2vkey"].strip())
+    note = blocks["note"] + blocks["sm2line"]
+    assert verifier.line_of(note) == ("held" if available() else "unchecked")
+    assert open_checkpoint(note, [Verifier.parse(blocks["vkey"].strip())]).size == 2
 
 
 def test_witness_and_policy(blocks: dict[str, str]) -> None:
