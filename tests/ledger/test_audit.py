@@ -78,7 +78,9 @@ def flip(path: Path, byte: int, mask: int) -> None:
 
 @given(st.data())
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-def test_one_bit_flipped_anywhere_is_named(log: Path, keys: LogKeys, data: st.DataObject) -> None:
+def test_case_10_silent_bit_flip_anywhere_is_named(
+    log: Path, keys: LogKeys, data: st.DataObject
+) -> None:
     files = sorted(path.relative_to(log).as_posix() for path in log.rglob("*") if path.is_file())
     where = data.draw(st.sampled_from(files))
     before = (log / where).read_bytes()

@@ -96,7 +96,7 @@ LIES: list[tuple[Misbehaviour, str]] = [
 
 
 @pytest.mark.parametrize(("lie", "why"), LIES, ids=[why for _, why in LIES])
-async def test_one_of_no_use_is_left_alone_for_a_while(
+async def test_case_08_witness_lies_and_is_left_alone_for_a_while(
     asking: Asking, lie: Misbehaviour, why: str
 ) -> None:
     liar = asking.neighbours[1]
@@ -114,14 +114,14 @@ async def test_one_of_no_use_is_left_alone_for_a_while(
     assert peer.trouble is None
 
 
-async def test_one_that_hangs_costs_its_deadline_and_no_more(asking: Asking) -> None:
+async def test_case_08_witness_hangs_and_costs_its_deadline_and_no_more(asking: Asking) -> None:
     asking.neighbours[0].instead = hang
     asking.witnesses = asking.fresh(timeout_s=0.05)
     assert await asking.round(5) == ALL - {"w0.example"}
     assert asking.witnesses.peers[0].trouble == "no answer in time"
 
 
-async def test_sizes_that_rise_and_rise_end(asking: Asking) -> None:
+async def test_case_08_witness_names_rising_sizes_and_that_ends(asking: Asking) -> None:
     told = iter(range(1, 1000))
 
     async def rising(url: str, body: bytes | None) -> Answer:
@@ -153,7 +153,9 @@ async def test_the_wait_doubles_and_ends(asking: Asking) -> None:
 
 
 @pytest.mark.parametrize("size", [9, 12, 14])
-async def test_a_witness_with_proof_stops_the_log(asking: Asking, keys: LogKeys, size: int) -> None:
+async def test_case_08_witness_with_proof_stops_the_log(
+    asking: Asking, keys: LogKeys, size: int
+) -> None:
     """Somebody with the log's keys has signed another history: shorter, longer, as long as ours."""
     asking.log = History(keys, "b", fork=4)
     await asking.round(12)

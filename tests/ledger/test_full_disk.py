@@ -42,7 +42,9 @@ async def fill(log: Log, text: str, *, limit: int) -> tuple[dict[int, Receipt], 
     raise AssertionError(f"{limit} entries fit")
 
 
-async def test_a_full_disk_loses_nothing_and_heals(small_disk: Path, keys: LogKeys) -> None:
+async def test_case_01_torn_write_on_a_full_disk_loses_nothing_and_heals(
+    small_disk: Path, keys: LogKeys
+) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
     office = Office(small_disk, keys)
@@ -72,7 +74,9 @@ async def test_a_full_disk_loses_nothing_and_heals(small_disk: Path, keys: LogKe
         assert fsck(snapshot, keys.verifiers).findings == ()
 
 
-async def test_a_full_database_loses_nothing_and_heals(office: Office) -> None:
+async def test_case_01_torn_write_in_a_full_database_loses_nothing_and_heals(
+    office: Office,
+) -> None:
     """The same where nothing may be mounted: SQLite is told that it may not grow."""
     log = await office.open()
     connection = log._store._writer  # the one that writes

@@ -48,7 +48,7 @@ async def test_pending_submissions_share_a_commit(office: Office) -> None:
     assert times == {office.clock.wall}
 
 
-async def test_a_repeated_event_is_the_same_entry(office: Office) -> None:
+async def test_case_05_duplicate_submit_is_the_same_entry(office: Office) -> None:
     log = await office.open()
     async with asyncio.TaskGroup() as group:  # in one batch
         tasks = [group.create_task(log.append(submission(n % 4))) for n in range(12)]
@@ -62,7 +62,7 @@ async def test_a_repeated_event_is_the_same_entry(office: Office) -> None:
     assert (await log.append(submission(99))).index == 4
 
 
-async def test_an_event_with_other_content_is_a_conflict(office: Office) -> None:
+async def test_case_05_duplicate_submit_of_other_content_is_a_conflict(office: Office) -> None:
     log = await office.open()
     first = submission(1)
     await log.append(first)
@@ -180,7 +180,7 @@ async def test_a_log_that_is_never_idle_is_signed_too(office: Office) -> None:
     assert len({receipt.index for receipt in await asyncio.gather(*callers)}) == len(callers)
 
 
-async def test_a_failing_timestamp_holds_back_the_seal_but_no_append(office: Office) -> None:
+async def test_case_07_tsa_down_holds_back_the_seal_but_no_append(office: Office) -> None:
     asked: list[bytes] = []
     again, healed = asyncio.Event(), asyncio.Event()
 
@@ -261,7 +261,7 @@ async def test_close_finishes_what_was_begun_and_refuses_the_rest(office: Office
     assert open_checkpoint(await log.checkpoint(), office.keys.verifiers).size == 5
 
 
-async def test_a_second_writer_is_refused(office: Office) -> None:
+async def test_case_03_fork_by_a_second_writer_is_refused(office: Office) -> None:
     log = await office.open()
     await log.append(submission(1))
     with pytest.raises(LockedError, match="another process writes"):

@@ -334,7 +334,7 @@ def test_a_log_that_went_back_is_told_from_one_that_forked(
     assert files(tmp_path) == before
 
 
-def test_the_commands_print_a_proof_of_fork(
+def test_case_03_fork_is_printed_as_a_portable_proof(
     logs: dict[int, Path], twins: dict[int, Path], tmp_path: Path, key: Path
 ) -> None:
     target = tmp_path / "mirror"

@@ -84,7 +84,7 @@ def test_neither_of_the_log_s_signatures_can_be_stripped(keys: LogKeys, note: st
         open_note("\n".join(stripped), keys.verifiers)
 
 
-def test_unknown_lines_are_ignored_and_known_ones_are_not(keys: LogKeys, note: str) -> None:
+def test_case_09_unknown_lines_are_ignored_and_known_ones_are_not(keys: LogKeys, note: str) -> None:
     stranger = LogKeys.generate("witness.example")
     line = sign_checkpoint(stranger, size=7, root=ROOT, at=NOON).split("\n")[4]
     many = note + f"{line}\n" * 16
@@ -142,7 +142,7 @@ def hostile(note: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(18))
-def test_a_malformed_note_is_refused_without_a_parser_s_exception(
+def test_case_09_malformed_note_is_refused_without_a_parser_s_exception(
     keys: LogKeys, note: str, number: int
 ) -> None:
     with pytest.raises(NoteError):

@@ -56,7 +56,9 @@ async def test_a_restarted_log_goes_on_where_it_was(office: Office, size: int) -
         assert len(await log.consistency(size, size + 1)) <= 18
 
 
-async def test_an_older_database_is_refused_with_what_to_do(office: Office, tmp_path: Path) -> None:
+async def test_case_02_rollback_to_a_backup_is_refused_with_what_to_do(
+    office: Office, tmp_path: Path
+) -> None:
     await fill(office, 5)
     copy = shutil.copy(office.database, tmp_path / "backup.db")
     await fill(office, 5, start=5)
@@ -67,7 +69,7 @@ async def test_an_older_database_is_refused_with_what_to_do(office: Office, tmp_
         await office.open()
 
 
-async def test_an_older_database_that_grew_again_is_refused(office: Office, tmp_path: Path) -> None:
+async def test_case_02_rollback_that_grew_again_is_refused(office: Office, tmp_path: Path) -> None:
     await fill(office, 5)
     shutil.copy(office.database, tmp_path / "backup.db")
     guard = office.guard.read_bytes()
@@ -169,9 +171,7 @@ async def test_a_file_that_is_no_database_is_left_alone(office: Office) -> None:
     assert office.database.read_bytes() == b"this is no database" * 100
 
 
-async def test_every_cut_of_the_write_ahead_log_leaves_a_prefix(
-    office: Office, tmp_path: Path
-) -> None:
+async def test_case_01_torn_write_every_cut_leaves_a_prefix(office: Office, tmp_path: Path) -> None:
     log = await office.open()
     published = (tmp_path / "ledger.db-wal").stat().st_size  # the tables and checkpoint 0
     guard = office.guard.read_bytes()
@@ -198,7 +198,7 @@ async def test_every_cut_of_the_write_ahead_log_leaves_a_prefix(
     assert sizes == set(range(13))
 
 
-async def test_time_is_held_while_the_clock_is_an_hour_back(office: Office) -> None:
+async def test_case_06_clock_an_hour_back_and_time_is_held(office: Office) -> None:
     log = await office.open()
     await log.append(submission(1))
     office.clock.wall -= HOUR_MS
@@ -222,7 +222,7 @@ async def test_time_is_held_while_the_clock_is_an_hour_back(office: Office) -> N
     assert Leaf.parse(await log.leaf(receipt.index)).time > leaves[0].time
 
 
-async def test_a_clock_that_jumps_ahead_is_refused_until_resolved(office: Office) -> None:
+async def test_case_06_clock_ten_years_ahead_is_refused_until_resolved(office: Office) -> None:
     log = await office.open()
     first = await log.append(submission(1))
     office.clock.wall += 10 * 365 * 24 * HOUR_MS

@@ -244,7 +244,7 @@ async def rolled_back(world: World, tmp_path: Path) -> World:
     return world
 
 
-async def test_a_restored_backup_guard_and_all_is_refused_by_a_witness(rolled_back: World) -> None:
+async def test_case_02_rollback_guard_and_all_is_refused_by_a_witness(rolled_back: World) -> None:
     world = rolled_back
     mark = world.office.guard.read_bytes()
     with pytest.raises(HistoryError, match=r"of \d+ entries.*\(4 entries\).*restore the newest"):
@@ -252,7 +252,7 @@ async def test_a_restored_backup_guard_and_all_is_refused_by_a_witness(rolled_ba
     assert world.office.guard.read_bytes() == mark  # nothing was signed
 
 
-async def test_a_backup_that_has_grown_past_the_old_size_is_refused_too(
+async def test_case_02_rollback_grown_past_the_old_size_is_refused_too(
     rolled_back: World,
 ) -> None:
     world = rolled_back
@@ -289,7 +289,9 @@ async def test_an_empty_database_under_known_keys_is_refused(world: World, tmp_p
     store.close()
 
 
-async def test_of_two_processes_with_one_key_the_second_stops(world: World, tmp_path: Path) -> None:
+async def test_case_03_fork_of_two_processes_with_one_key_the_second_stops(
+    world: World, tmp_path: Path
+) -> None:
     """A copy of a running office, started elsewhere: neither guard nor lock can know of it."""
     log = await world.office.open()
     await log.append(submission(1))

@@ -147,7 +147,7 @@ async def test_a_clock_before_the_newest_entry(office: Office) -> None:
     assert "NTP" in run(office).output
 
 
-async def test_a_flipped_tile_is_rebuilt(grown: Office) -> None:
+async def test_case_10_silent_bit_flip_in_a_tile_is_rebuilt(grown: Office) -> None:
     before = rows(grown.database)
     tamper(grown.database, FLIPPED_TILE)
     tamper(grown.database, "DELETE FROM tile WHERE n = 1")
@@ -167,7 +167,7 @@ async def test_a_flipped_tile_is_rebuilt(grown: Office) -> None:
 
 
 @pytest.mark.parametrize("indexes", [[7], [0, 300, 599], [598]])
-async def test_a_flipped_entry_is_restored_from_a_mirror(
+async def test_case_10_silent_bit_flip_in_an_entry_is_restored_from_a_mirror(
     grown: Office, mirror: Path, indexes: list[int]
 ) -> None:
     before = rows(grown.database)

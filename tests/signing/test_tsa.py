@@ -78,7 +78,7 @@ def test_our_own_reader_agrees(office: Office) -> None:
         read_token(office.timestamp(DIGEST), digest=DIGEST, roots=[office.seal.certificate])
 
 
-def test_certificates_stand_in_the_order_of_der(office: Office) -> None:
+def test_case_07_tsa_certificates_stand_in_the_order_of_der(office: Office) -> None:
     signed = cms.ContentInfo.load(office.timestamp(DIGEST))["content"]
     written = [choice.chosen.dump() for choice in signed["certificates"]]
     assert written == sorted(written)
@@ -176,7 +176,7 @@ def _refuse(_: bytes) -> bytes:
     raise ConnectionRefusedError("connection refused")
 
 
-async def test_the_client_goes_on_to_the_next_authority(office: Office) -> None:
+async def test_case_07_tsa_of_no_use_and_the_next_is_asked(office: Office) -> None:
     answers = {
         "http://down": _refuse,
         "http://rejects": lambda _: office.tsa.respond(b""),
