@@ -5,6 +5,7 @@ error seen only later); only `submit` insists.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,8 @@ from server.domain.rules import Field, RulePack
 
 _PHONE = re.compile(r"1[0-9]{10}")
 _LONGEST = {"text": 200, "name": 60, "id_number": 18, "phone": 11, "date": 10, "textarea": 2000}
+_NUMBERS = ("id_number", "phone", "date")
+_UNSEEN = ("Cc", "Cf")  # Unicode's control characters and format characters (marks of direction)
 FormValue = str | bool | tuple[str, ...]
 MissingGlyphs = Callable[[str], tuple[str, ...]]
 
@@ -39,12 +42,25 @@ def clean(field: Field, value: object) -> FormValue:
         return tuple(dict.fromkeys(str(each)[:60] for each in value))[:50]
     if not isinstance(value, str):
         raise DomainError("field-type", field=field.key)
-    # a lone surrogate has no UTF-8 form, so it could never be stored, drawn or digested
-    text = value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "").strip()
+    text = _visible(value, lines=field.kind == "textarea").strip()
+    if field.kind in _NUMBERS:  # as Chinese keyboards and copied cards write them: １１０ 101
+        text = "".join(unicodedata.normalize("NFKC", text).split())
     longest = _LONGEST.get(field.kind, 200)
     if len(text) > longest:
         raise DomainError("field-too-long", field=field.key, longest=longest)
     return text.upper() if field.kind == "id_number" else text
+
+
+def _visible(value: str, *, lines: bool) -> str:
+    """What of a text can be seen: nobody could find, or mean, a mark that turns a name around.
+
+    Only where there are `lines` do line ends stay; any other white space is a space.
+    """
+    # a lone surrogate has no UTF-8 form, so it could never be stored, drawn or digested
+    text = value.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
+    spaced = (" " if each.isspace() and not (lines and each == "\n") else each for each in text)
+    kept = (each for each in spaced if each == "\n" or unicodedata.category(each) not in _UNSEEN)
+    return "".join(kept)
 
 
 def glyph_missing(characters: Sequence[str]) -> DomainError:

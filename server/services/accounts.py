@@ -18,6 +18,7 @@ import base64
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -327,7 +328,8 @@ def _staff(row: StaffRow) -> Staff:
 
 
 def _phone(text: str) -> str:
-    number = re.sub(r"[\s-]", "", text).removeprefix("+86")
+    # As Chinese keyboards write digits: １３８
+    number = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", text)).removeprefix("+86")
     if not _PHONE.fullmatch(number):
         raise AccountError("phone-wrong")
     return number

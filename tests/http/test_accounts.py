@@ -140,7 +140,7 @@ async def test_an_applicant_comes_back_as_the_same_person(desk: Desk) -> None:
     for _ in range(2):
         await desk.accounts.send_code(" 138-0000 0001")
         code = desk.sent.messages[-1]["code"] or ""
-        login = await desk.accounts.log_in_applicant("+8613800000001", code)
+        login = await desk.accounts.log_in_applicant("＋８６ １３８-0000-0001", code)
         people.append(login.person)
         desk.watch.now += 2 * MINUTE
     assert people[0] == people[1]
