@@ -159,6 +159,20 @@ def cosigned_at(line: str) -> int:
     return int.from_bytes(signature[:8], "big") * 1000
 
 
+def witness_times(note: str) -> dict[str, int]:
+    """The earliest time of each witness under a note of the log's own keeping, ms, by name.
+
+    Unverified: for whoever kept the lines, and verified them then.
+    """
+    text, lines = split_note(note)
+    origin, times = text.partition("\n")[0], dict[str, int]()
+    for name, _, signature in lines:
+        if name != origin:
+            at = int.from_bytes(signature[:8], "big") * 1000
+            times[name] = min(at, times.get(name, at))
+    return times
+
+
 class _Kept(Protocol):
     """The part of a store that anchors need."""
 

@@ -144,7 +144,7 @@ class Log:
 
     @property
     def witnessed(self) -> Witnessed | None:
-        """The newest checkpoint with the quorum's cosignatures; None when there is none yet."""
+        """The newest checkpoint with the quorum's lines, or the newest without; None: no quorum."""
         return self._sealer.witnessed
 
     async def pulse(self) -> None:

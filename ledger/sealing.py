@@ -236,13 +236,14 @@ class Sealer:
 
     @property
     def witnessed(self) -> Witnessed | None:
-        """The newest checkpoint with the quorum's cosignatures, as far as is known; or None."""
+        """The newest checkpoint with the quorum's lines, or the newest without any; None when no
+        witness is asked for."""
         published = self._sequencer.state.published
-        if self._witnessed is None and published is not None and self._policy.asks:
-            note = published.note + published.cosigned
-            if self._policy.holds(note):
-                return Witnessed(published.checkpoint.size, note, "")
-        return self._witnessed
+        if self._witnessed is not None or published is None or not self._policy.asks:
+            return self._witnessed
+        note = published.note + published.cosigned
+        enough = self._policy.holds(note)
+        return Witnessed(published.checkpoint.size, note if enough else published.note, "")
 
     async def require_known(self, keys: LogKeys, *, at: int) -> None:
         """Before the log signs anything: raise HistoryError if a witness knows another history.

@@ -19,7 +19,6 @@ from ledger.errors import LedgerError, NoteError, NotFoundError, RetiredError
 from ledger.generations import Keybook
 from ledger.handover import follow_shown, newly_known
 from ledger.note import Checkpoint, Verifier, open_checkpoint
-from ledger.sm2 import Sm2Line
 from signing import cades, manifest, proofs
 from signing.archive import Limits
 from signing.bundle import HANDOVERS, Bundle, read
@@ -29,6 +28,7 @@ from signing.profiles import APPLICANT_POLICY, NOTARY_POLICY
 from signing.register import STATUS_LIST, checkpoint_time, register_of
 from signing.report import Failed, Found, Procedure, Report, Unavailable
 from signing.revocation import require_not_revoked
+from signing.session_times import Dated, session_times
 from signing.status import require_policy, require_seal
 from signing.tokens import read_token
 from signing.trust import Trust
@@ -71,10 +71,10 @@ class _BundleProcedure:
         self._status_index: object = None
         self._as_of: int | None = None
         self._unwitnessed = False
+        self._between: list[Dated] = []
         self._keys = trust.log_keys if trust else Keybook(())
         self._signer: Verifier | None = None
         self._unknown_digests = False
-        self._sm2: Sm2Line = "none"
 
     def report(self, *, at: int, max_age_ms: int | None) -> Report:
         run = (procedure := Procedure()).run
@@ -99,8 +99,6 @@ class _BundleProcedure:
             notes = (*notes, "no-witness")
         if self._trusted and newly_known(self._trusted.log_keys, self._keys):
             notes = (*notes, "keys-followed")
-        if self._sm2 in ("absent", "unchecked"):
-            notes = (*notes, f"sm2-{self._sm2}")
         if self._unknown_digests:
             notes = (*notes, "unknown-digest")
         return Report("bundle", tuple(procedure.checks), facts, notes, self._as_of)
@@ -219,7 +217,6 @@ class _BundleProcedure:
         note = files["ledger/checkpoint.txt"]
         try:
             checkpoint = open_checkpoint(note.decode(), self._keys)
-            self._sm2 = trust.sm2.line_of(note.decode()) if trust.sm2 else "none"
             token = read_token(
                 files["timestamps/checkpoint.tsr"],
                 digest=sha256(note).digest(),
@@ -245,10 +242,7 @@ class _BundleProcedure:
             "signed_at": checkpoint_time(note.decode(), self._keys),
             "timestamped_at": token.at,
             "witnesses": witnessed,
-            "sm2": self._sm2,
         }
-        if trust.sm2 and self._sm2 == "held":
-            keys += f", SM2 {trust.sm2.key_id.hex()}"
         return Found(detail, against=f"{checkpoint.origin}: {keys}")
 
     def _require_witnesses(self, note: str, size: int) -> list[dict[str, Any]]:
@@ -360,6 +354,14 @@ class _BundleProcedure:
         proofs.require_as_recorded(
             self._case, openings, manifest=self._bundle.manifest, files=self._bundle.files
         )
+        self._between = session_times(
+            self._case.leaves,
+            openings,
+            session=self._bundle.manifest["session"]["id"],
+            files=self._bundle.files,
+            trust=self._trust,
+            keys=self._keys,
+        )
         self._unknown_digests = bool(opened.unknown)
         detail = {"opened": opened.items, "sm3": opened.sm3, "unknown": list(opened.unknown)}
         return Found(detail | {"receipts": receipts})
@@ -383,7 +385,8 @@ class _BundleProcedure:
     def _facts(self) -> dict[str, Any]:
         value = self._bundle.manifest
         names = ("certificate", "facts", "office", "session", "gaps", "timeline")
-        return {name: value[name] for name in names} | {"segments": len(value["segments"])}
+        found = {name: value[name] for name in names} | {"segments": len(value["segments"])}
+        return found | {"between": self._between}
 
 
 def _require_not_expired(certificate: x509.Certificate, *, at: int) -> None:

@@ -142,6 +142,13 @@ def show(report: Report, *, file: Path, language: Language) -> None:
         if check.against:
             against = catalogue.AGAINST[language] + check.against
             console.print(Text(f"      {against}", style="dim"), soft_wrap=True)
+    if between := report.facts.get("between"):
+        console.print()
+        console.print(catalogue.BETWEEN_TITLE[language])
+        for number, line in enumerate(between, 1):
+            words = catalogue.BETWEEN["-".join(line[k] for k in ("key", "why") if k in line)]
+            told = _fill(words[language], line)
+            console.print(f"{number:>3} {escape(told)}", soft_wrap=True)
     held = sum(check.outcome == "ok" for check in report.checks)
     console.print()
     console.print(_fill(catalogue.CHECKED[language], {"total": len(report.checks), "ok": held}))

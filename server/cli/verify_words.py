@@ -205,14 +205,6 @@ NOTES: Mapping[str, Words] = {
         "it again",
     ),
     "own-time": words("时间由公证处自己的时间戳服务给出", "the time is the operator's own"),
-    "sm2-unchecked": words(
-        "检查点的 SM2 签名行在这里没有核对（需要 farseal[gm]）；Ed25519 和 ML-DSA-44 已核对",
-        "SM2 line: not checked here (needs farseal[gm]); Ed25519 and ML-DSA-44 were",
-    ),
-    "sm2-absent": words(
-        "检查点没有 SM2 签名行；Ed25519 和 ML-DSA-44 已核对",
-        "the checkpoint has no SM2 line; Ed25519 and ML-DSA-44 were checked",
-    ),
     "unknown-digest": words(
         "条目里还有本程序不认识的摘要，没有核对（SHA-256 已核对）",
         "entries hold digests this program does not know; not checked (SHA-256 was)",
@@ -227,3 +219,51 @@ OUTCOMES: Mapping[str, Words] = {
 
 AGAINST: Words = words("依据：", "against: ")
 CHECKED: Words = words("核对 {total} 项，相符 {ok} 项。", "{total} checks, {ok} hold.")
+
+BETWEEN_TITLE: Words = words("会见在哪两个时间之间：", "Between which times the session lies:")
+BETWEEN: Mapping[str, Words] = {
+    "not-before": words(
+        "不早于 {at}（据 {who}）：念出的四个词出自其签过的检查点（{size} 条），"
+        "出词时签名已有 {age_s} 秒",
+        "not before {at}, as said by {who}: the words read aloud come from a checkpoint of {size} "
+        "entries, signed {age_s} s before they were drawn",
+    ),
+    "no-before-none": words(
+        "不早于：无从得知，没有设置外部见证方",
+        "not before: unavailable, no outside party was configured",
+    ),
+    "no-before-unavailable": words(
+        "不早于：无从得知，当时外部见证方没有签名",
+        "not before: unavailable, the outside parties had not signed when the words were drawn",
+    ),
+    "no-before-unknown": words(
+        "不早于：无从得知，信任文件里的见证方没有签过该检查点",
+        "not before: unavailable, the witnesses of your trust.json have not signed that checkpoint",
+    ),
+    "no-before-not-kept": words(
+        "不早于：无从得知，证据包里没有当时的检查点",
+        "not before: unavailable, the bundle does not hold the checkpoint of that time",
+    ),
+    "first": words(
+        "第一段录像：账本第 {index} 条，按公证处的时钟 {at}",
+        "first recorded segment: entry {index}, {at} by the office's own clock",
+    ),
+    "last": words(
+        "最后一段录像：账本第 {index} 条，按公证处的时钟 {at}",
+        "last recorded segment: entry {index}, {at} by the office's own clock",
+    ),
+    "no-first": words("没有录像", "nothing was recorded"),
+    "no-last": words("没有录像", "nothing was recorded"),
+    "not-after": words(
+        "不晚于 {at}（据 {who}）：其所见账本已有 {size} 条，会见的封存在内",
+        "not after {at}, as said by {who}, of the ledger of {size} entries with the session's seal",
+    ),
+    "own-after": words(
+        "不晚于 {at}，但这只是公证处自己的时钟（账本 {size} 条）",
+        "not after {at}, but only by the office's own clock (ledger of {size} entries)",
+    ),
+    "no-after": words(
+        "不晚于：无从得知，证据包里没有会见封存后的检查点",
+        "not after: unavailable, the bundle holds no checkpoint from after the session's seal",
+    ),
+}

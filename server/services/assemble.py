@@ -22,6 +22,7 @@ from server.services.evidence_bundle import EvidenceBundles
 from server.services.identity import Analysis, IdentityDesk
 from server.services.intake import Intake
 from server.services.ledger_port import Ledger
+from server.services.opening import drawing_from
 from server.services.reception import Reception
 from server.services.recordings import Recordings
 from server.services.sealing import Passed, Sealing
@@ -185,7 +186,7 @@ def assemble(
         appointments=Appointments(workplace, intake),
         reception=reception,
         ceremony=Ceremony(
-            conduct, documents, closing, journal=journal, checkpoint=ledger.checkpoint
+            conduct, documents, closing, journal=journal, draw=drawing_from(ledger, clock)
         ),
         recordings=recordings,
         identity=IdentityDesk(conduct, analysis),

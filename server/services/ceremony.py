@@ -1,7 +1,6 @@
 """The session as the two parties conduct it: open, steps, record, pages, interruption, close."""
 
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 from ledger.entry import canonical_json
@@ -13,9 +12,10 @@ from server.domain.session import Change as SessionChange
 from server.domain.session import Manifest, Session, SessionState, mark, require_reason
 from server.journal import Journal
 from server.services.closing import Closing
-from server.services.conduct import Conduct, ReadCheckpoint
+from server.services.conduct import Conduct
 from server.services.documents import Documents
 from server.services.manifest import session_manifest
+from server.services.opening import Draw, Drawn
 from server.services.workplace import Person
 from server.storage.cases import Change
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class Ceremony:
-    """`checkpoint` reads the ledger's newest note: the opening words are derived from it."""
+    """`draw` gives the checkpoint that the opening words are derived from."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class Ceremony:
         closing: Closing,
         *,
         journal: Journal,
-        checkpoint: ReadCheckpoint,
+        draw: Draw,
     ) -> None:
         self._conduct = conduct
         self._workplace = conduct.workplace
         self._documents = documents
         self._closing = closing
         self._journal = journal
-        self._checkpoint = checkpoint
+        self._draw = draw
         self.view = conduct.view
         self.role = conduct.role
 
@@ -49,7 +49,7 @@ class Ceremony:
         """Open the session of a waiting case; opening it again shows the one that is open."""
         require_role(staff, "notary")
         self._closing.require_clock()
-        note = await self._checkpoint()
+        drawn = await self._draw()
         async with self._workplace.files.change(case_id) as change:
             live = change.session
             if change.case.state is CaseState.IN_SESSION and live is not None:
@@ -72,7 +72,7 @@ class Ceremony:
                     calendar=self._workplace.calendar,
                 )
                 previous = live.id if live is not None else None
-                change.also = self._opened(change, staff, session_id, previous, note)
+                change.also = self._opened(change, staff, session_id, previous, drawn)
         return await self.view(staff, session_id, language=language)
 
     async def interrupt(self, staff: Staff, sid: str, *, reason: str, language: str) -> Json:
@@ -99,7 +99,7 @@ class Ceremony:
     async def resume(self, staff: Staff, sid: str, *, language: str) -> Json:
         """Within grace the step again; beyond it a new session, linked to this one, from step 1."""
         _, session = await self._workplace.own_session(staff, sid)
-        note = await self._checkpoint()
+        drawn = await self._draw()
         extra = await self._prepared(session.case_id, session, session.step)
         async with self._conduct.change(staff, sid) as change:
             pack, act = self._conduct.pack(change), self._workplace.act(staff.id)
@@ -108,10 +108,10 @@ class Ceremony:
             except DomainError as error:
                 if error.code != "grace-over":
                     raise
-                sid = self._replace(change, staff, note)
+                sid = self._replace(change, staff, drawn)
             else:
                 change.emit(events)
-                await self._enter(change, extra, note)
+                await self._enter(change, extra, drawn)
         return await self.view(staff, sid, language=language)
 
     async def abort(self, staff: Staff, sid: str, *, reason: str, language: str) -> Json:
@@ -133,7 +133,7 @@ class Ceremony:
     async def complete(self, staff: Staff, sid: str, *, number: int, language: str) -> Json:
         """The step is done and the next begins, with what the system itself must show."""
         _, session = await self._workplace.own_session(staff, sid)
-        note = await self._checkpoint()
+        drawn = await self._draw()
         extra = await self._prepared(session.case_id, session, number + 1)
         async with self._conduct.change(staff, sid) as change:
             change.session, events = steps.complete_step(
@@ -143,7 +143,7 @@ class Ceremony:
                 number=number,
             )
             change.emit(events)
-            await self._enter(change, extra, note)
+            await self._enter(change, extra, drawn)
         return await self.view(staff, sid, language=language)
 
     async def confirm(self, staff: Staff, sid: str, *, key: str, words: str, language: str) -> Json:
@@ -248,7 +248,7 @@ class Ceremony:
         staff: Staff,
         session_id: str,
         previous: str | None,
-        note: str,
+        drawn: Drawn,
     ) -> Session:
         case, pack = change.case, self._conduct.pack(change)
         act = self._workplace.act(staff.id)
@@ -266,11 +266,11 @@ class Ceremony:
             pack=pack,
         )
         change.emit(events)
-        opened, events = self._issue_words(session, change, note)
+        opened, events = self._issue_words(session, change, drawn)
         change.emit(events)
         return opened
 
-    def _replace(self, change: Change, staff: Staff, note: str) -> str:
+    def _replace(self, change: Change, staff: Staff, drawn: Drawn) -> str:
         session_id = self._workplace.new_id()
         old = change.held
         act = self._workplace.act("system")
@@ -279,7 +279,7 @@ class Ceremony:
         )
         change.emit(events)
         change.case = handling.link_session(change.case, session_id=session_id)
-        change.also = self._opened(change, staff, session_id, old.id, note)
+        change.also = self._opened(change, staff, session_id, old.id, drawn)
         return session_id
 
     def _interrupt(self, change: Change, actor: str, *, reason: str, since: int) -> None:
@@ -308,14 +308,14 @@ class Ceremony:
             )
         return None
 
-    async def _enter(self, change: Change, extra: Any, note: str) -> None:
+    async def _enter(self, change: Change, extra: Any, drawn: Drawn) -> None:
         """What the system itself must show when a step begins or begins again."""
         session, pack = change.held, self._conduct.pack(change)
         act = self._workplace.act("system")
         key = pack.step(session.step).key
         events: Any = ()
         if key == "open":
-            session, events = self._issue_words(session, change, note)
+            session, events = self._issue_words(session, change, drawn)
         elif key == "explain":
             change.digests.note(pack.explanation[session.language].encode())
             items = {"explanation": pack.explanation_sha256(session.language)}
@@ -330,21 +330,18 @@ class Ceremony:
         change.session = session
         change.emit(events)
 
-    def _issue_words(self, session: Session, change: Change, note: str) -> SessionChange:
-        """Four words from the newest checkpoint and the session's id (IDENTITY.md).
-
-        In a demo the checkpoint is the operator's own, so no "not before" is claimed.
-        """
-        seed = sha256(note.encode()).digest()
-        change.digests.note(note.encode())
-        words = self._conduct.spell(seed, session.id, session.language)
+    def _issue_words(self, session: Session, change: Change, drawn: Drawn) -> SessionChange:
+        """Four words from a checkpoint and the session's id (`services.opening`)."""
+        change.digests.note(drawn.note.encode())
+        words = self._conduct.spell(drawn.seed, session.id, session.language)
         return mark(
             replace(session, opening_words=words),
             self._workplace.act("system"),
             pack=self._conduct.pack(change),
             key="opening_words_issued",
-            facts={"words": list(words)},
-            items={"checkpoint": seed.hex()},
+            facts={"words": list(words), "checkpoint": drawn.note},
+            items={"checkpoint": drawn.seed.hex()},
+            public=drawn.public,
         )
 
     def _finalise_again(self, change: Change) -> None:

@@ -1,6 +1,6 @@
 """How every change of a session is made: load, command, emit; and how it is shown afterwards."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -122,6 +122,3 @@ def require_clock(now: int, *, begins: int) -> None:
     if now < begins:
         since = datetime.fromtimestamp(begins / 1000, UTC)
         raise DomainError("clock-behind", since=f"{since:%Y-%m-%d %H:%M} UTC")
-
-
-ReadCheckpoint = Callable[[], Awaitable[str]]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ledger.entry import Leaf, canonical_json, derive_salt
+from ledger.proof import TlogProof
 from server.domain.case import Case
 from server.domain.session import Session
 from server.services.ledger_port import Ledger
@@ -16,6 +17,7 @@ from server.storage.outbox import WrittenEvent
 from signing import bundle
 from signing.bundle import BundleContents, Disclosure, ProvenLeaf, SignedFile
 from signing.ca import Office
+from signing.proofs import SEAL
 
 Json = dict[str, Any]
 
@@ -90,6 +92,8 @@ class EvidenceBundles:
             return ProvenLeaf(index, leaf, await self._ledger.inclusion(index, sealed.tree_size))
 
         events = await self._workplace.outbox.of_case(case.id)
+        seal = next(index for index, leaf in chain if _is_seal(Leaf.parse(leaf).body, session.id))
+        ended = await self._ledger.seal(seal)
         return BundleContents(
             certificate=certificate,
             documents={"power-of-attorney.pdf": await self._signatures.signed(session, "document")},
@@ -131,6 +135,11 @@ class EvidenceBundles:
             ],
             salt_key=self._workplace.vault.cipher(case.id, "register").key,
             made_at=self._workplace.clock(),
+            opening=self._opening(events, session),
+            session_seal=(
+                TlogProof(seal, ended.inclusion, ended.checkpoint).text,
+                ended.timestamp or b"",
+            ),
         )
 
     async def _intent(self, case: Case) -> Json:
@@ -170,6 +179,15 @@ class EvidenceBundles:
             }
             for gap in await self._workplace.recordings.gaps(session.id)
         ]
+
+    def _opening(self, events: tuple[WrittenEvent, ...], session: Session) -> str | None:
+        """The note of the session's first opening words."""
+        for event in events:
+            told = json.loads(event.body)
+            if event.session_id == session.id and told.get("evidence") == "opening_words_issued":
+                found = self._workplace.files.private(event)["facts"].get("checkpoint")
+                return None if found is None else str(found)
+        return None
 
     def _disclosed(self, case: Case, events: tuple[WrittenEvent, ...]) -> list[Disclosure]:
         """Openings, by digest, of everything but private facts."""
@@ -221,6 +239,10 @@ def flat_facts(intent: Json, *, number: str) -> dict[str, str | int]:
 
 def _digest(intent: Json) -> str:
     return hashlib.sha256(canonical_json(intent)).hexdigest()
+
+
+def _is_seal(body: Any, session: str) -> bool:
+    return bool(body.get("kind") == SEAL and body.get("session") == session)
 
 
 def _concerns(body: Any, number: str) -> bool:

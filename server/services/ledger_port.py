@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ledger.sealing import Sealed
+from ledger.sealing import Sealed, Witnessed
 
 
 class Ledger(Protocol):
@@ -11,6 +11,11 @@ class Ledger(Protocol):
     @property
     def pending(self) -> str | None:
         """What a seal waits for now: "witnesses", "timestamp", or None."""
+        ...
+
+    @property
+    def witnessed(self) -> Witnessed | None:
+        """The newest checkpoint with the quorum's lines, or the newest without; None: no quorum."""
         ...
 
     async def seal(self, index: int) -> Sealed:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import time
 import zipfile
 from dataclasses import dataclass
@@ -96,6 +97,11 @@ async def test_a_certificate_waits_for_the_witnesses(office) -> None:
         report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
         assert report.verdict == "valid", [c for c in report.checks if c.outcome != "ok"]
         assert "no-witness" not in report.notes
+        # The session of this case was held before there were witnesses: nothing dates its start.
+        before, first, last, *after = report.facts["between"]
+        assert before == {"key": "no-before", "why": "none"}
+        assert [each["key"] for each in after] == ["not-after", "own-after"]
+        assert first["index"] <= last["index"]
         with zipfile.ZipFile(io.BytesIO(bundle)) as files:
             assert trust.policy.holds(files.read("ledger/checkpoint.txt").decode())
 
@@ -129,3 +135,68 @@ async def test_what_is_issued_and_not_sealed_is_not_handed_out(office) -> None:
             assert not work.done()
             town.answer(True)
         assert (await next_of(stage, case.id))[0] == "DELIVERED"
+
+
+async def dated(stage: Stage, town: Town) -> list[dict[str, object]]:
+    """The lines of the report that date the session of the one case."""
+    (case,) = await stage.services.workplace.files.cases()
+    stage.office.trust_ledger(
+        stage.office.ledger.known.generations,
+        town.witnesses(stage.office).policy,
+        since=lambda: stage.log.witnessed_from,
+    )
+    bundle = (await stage.services.delivery.bundle(WANG, case.id)).content
+    trust = Trust.parse(stage.office.trust())
+    report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
+    assert report.verdict == "valid", [c for c in report.checks if c.outcome != "ok"]
+    return report.facts["between"]
+
+
+async def test_a_session_under_witnesses_lies_between_two_outside_times(tmp_path) -> None:
+    town = Town()
+    async with open_stage(tmp_path, witnesses=town.witnesses) as stage:
+        began = time.time_ns() // 1_000_000
+        play = Play(stage)
+        await play.to_waiting()
+        await stage.journal.drain()
+        await stage.log.seal(stage.log.size - 1)
+        for scene in (play.session, play.certify, play.judge, play.approve, stage.work):
+            await scene()
+        ended = time.time_ns() // 1_000_000
+        before, first, last, after, own = await dated(stage, town)
+        assert before["key"] == "not-before"
+        assert len(before["who"]) >= 2
+        assert began - 1000 <= before["at"] <= first["at"] <= last["at"]
+        assert before["size"] <= first["index"] <= last["index"] < after["size"]
+        assert after["key"] == "not-after"
+        assert set(after["who"]) <= {f"w{number}.example" for number in range(3)}
+        assert last["at"] // 1000 <= after["at"] // 1000 <= ended // 1000
+        assert own["key"] == "own-after"  # the office's own authority is never called another's
+        opened = [
+            json.loads(event.body)
+            for event in await stage.services.workplace.outbox.of_case(
+                (await stage.services.workplace.files.cases())[0].id
+            )
+        ]
+        (words,) = [each for each in opened if each.get("evidence") == "opening_words_issued"]
+        assert words["outside"] == "signed"
+        assert words["checkpoint_size"] == before["size"]
+        assert words["outside_age"] >= 0
+
+
+async def test_witnesses_that_are_away_at_the_opening_leave_a_gap_that_is_written_down(
+    tmp_path,
+) -> None:
+    town = Town()
+    async with open_stage(tmp_path, witnesses=town.witnesses) as stage:
+        town.answer(False)
+        play = Play(stage)
+        await play.to_waiting()
+        await play.open()
+        town.answer(True)
+        view = await stage.services.ceremony.view(LIN, play.sid, language="en")
+        assert view["id"] == play.sid
+        events = await stage.services.workplace.outbox.of_case(play.case)
+        (words,) = [json.loads(each.body) for each in events if "opening_words_issued" in each.body]
+        assert words["outside"] == "unavailable"
+        assert "outside_age" not in words
