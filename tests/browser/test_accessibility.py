@@ -86,6 +86,37 @@ async def test_pages_for_anybody(
 
 
 @SIZES
+async def test_the_ledger_page(
+    office: FreshOffice,
+    launch: Launch,
+    album: Path | None,
+    cases: Cases,
+    size: ViewportSize,
+    locale: str,
+) -> None:
+    person = Person(await window(await launch(devices=()), size, locale=locale), office)
+    person.album = album
+    await person.visit("/ledger")
+    # Both of the log's signatures, by this browser's own means; no witness, and it is said.
+    await person.see("[data-signature=good]")
+    await person.see("[data-witnesses=none]")
+    for typed in ("-1", "999999999", "1.5", "abc", " "):
+        await person.page.fill(".look input", typed)
+        await person.page.press(".look input", "Enter")
+        await person.see(".wrong:not(:empty)")
+        assert await person.page.locator("[data-entry]").count() == 0
+    await person.page.fill(".look input", "1")
+    await person.page.press(".look input", "Enter")
+    await person.see("[data-entry='1'] .said.good")
+    for summary in await person.page.locator("summary").all():
+        await summary.focus()
+        await person.page.keyboard.press("Enter")
+    await person.see(".climb li:nth-child(2)")
+    await person.picture("ledger-entry")
+    assert await violations(person.page) + person.complaints == []
+
+
+@SIZES
 async def test_pages_of_an_applicant(
     office: FreshOffice,
     launch: Launch,
