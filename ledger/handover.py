@@ -54,7 +54,10 @@ class Handover:
         leaf, separator, proof = rest.partition("\n")
         if header != HEADER or not separator or len(text) > LONGEST:
             raise ProofError("not a handover of version 1")
-        return cls(leaf.encode(), TlogProof.parse(proof))
+        try:
+            return cls(leaf.encode(), TlogProof.parse(proof))
+        except UnicodeEncodeError as error:
+            raise ProofError("the handover's leaf is not text") from error
 
     def follow(self, book: Keybook) -> Keybook:
         """What one knows after it. Raises NoteError, ProofError: then nothing follows from it."""

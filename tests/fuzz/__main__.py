@@ -19,7 +19,7 @@ MEMORY_MB, INPUT_S, LONGEST = 1024, 5, 30_000
 """No input may take more memory or time; nor is any longer (bytes)."""
 NAMES = (
     "note", "checkpoint", "vkey", "proof", "fork", "leaf", "body", "bundle", "path", "mirror",
-    "policy", "trust", "request", "answer",
+    "policy", "trust", "request", "handover", "generations", "answer",
 )  # fmt: skip
 
 

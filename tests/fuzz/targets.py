@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from ledger.bodies import Bodies
-from ledger.entry import NO_HASH, Leaf, canonical_json
+from ledger.entry import NO_HASH, Leaf, canonical_json, parse_canonical
 from ledger.errors import EntryError, LedgerError, NotFoundError
 from ledger.fork import ForkProof
+from ledger.generations import RETIRED, ROTATED, Keybook, learn
+from ledger.handover import Handover
 from ledger.merkle import Pyramid, Tree, expand, leaf_hash
 from ledger.note import Checkpoint, Cosigner, LogKeys, Verifier, open_checkpoint, sign_checkpoint
 from ledger.policy import Policy
@@ -33,6 +35,7 @@ NOON = 1_795_442_400_000
 _ED25519 = Ed25519PrivateKey.from_private_bytes(bytes(32))
 _MLDSA44 = MLDSA44PrivateKey.from_seed_bytes(bytes(32))
 KEYS = LogKeys("office.example/ledger", _ED25519, _MLDSA44)
+BOOK = Keybook.of(KEYS.verifiers)
 WITNESS = Cosigner("witness.example/w1", _ED25519, _MLDSA44)
 LEAVES = [
     canonical_json(
@@ -207,6 +210,21 @@ def answer(data: bytes) -> None:
             )
 
 
+def handover(data: bytes) -> None:
+    """None of this log's leaves names keys, so nothing follows from any."""
+    with _may_raise(LedgerError):
+        Handover.parse(_text(data)).follow(BOOK)
+        raise AssertionError("keys were learnt where none are named")
+
+
+def generations(data: bytes) -> None:
+    """What a log that lies about its keys may sign: any canonical body."""
+    with _may_raise(LedgerError):
+        body = parse_canonical(data)
+        if type(body) is dict:
+            learn(BOOK.logs[0].generations, body, 3)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is called, and inputs that its parser takes."""
@@ -247,6 +265,16 @@ def _forks() -> Iterator[bytes]:
     yield f"ledger/fork/v1\n\n{SMALLER}\n{NOTE}".encode()
 
 
+_HANDOVER = Handover(LEAVES[2], TlogProof.parse(list(_proofs())[2].decode())).text.encode()
+_OTHERS = LogKeys.generate(KEYS.origin).verifiers
+_BODIES = [
+    {
+        "kind": kind,
+        "keys": [each.vkey for each in keys],
+        "before": [each.vkey for each in KEYS.verifiers],
+    }
+    for kind, keys in ((ROTATED, _OTHERS), (RETIRED, KEYS.verifiers))
+]
 _GROWTH = Request(3, tuple(TREE.consistency(3)), NOTE)
 _TILE, _BUNDLE = b"".join(HASHES), write_bundle(LEAVES)
 TARGETS = {
@@ -263,5 +291,7 @@ TARGETS = {
     "policy": Target(policy, (POLICY.encode(), b"quorum none\n")),
     "trust": Target(trust, (_trust_seed(),)),
     "request": Target(request, (_GROWTH.text.encode(), b"old 3\n\n" + SMALLER.encode())),
+    "handover": Target(handover, (_HANDOVER,)),
+    "generations": Target(generations, tuple(map(canonical_json, _BODIES))),
     "answer": Target(answer, (COSIGNED.encode(), b"5\n")),
 }
