@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,34 +12,14 @@ from server.rehearsal.footage import Footage
 from server.rehearsal.session import hold_session, play_until
 from server.rehearsal.story import until_state
 from server.rehearsal.visitor import RefusedError
+from tests.fakes.disk import fill, mounted
 from tests.rehearsal.audience import House, waiting_case
-
-DISK = "48m"
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, too small to last."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system takes root to mount")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Takes every byte that is left, as a careless neighbour would."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
-    return ballast
+    with mounted(tmp_path / "disk", size="48m") as disk:
+        yield disk
 
 
 async def test_a_full_disk_is_told_and_survived(small_disk: Path, footage: Footage) -> None:

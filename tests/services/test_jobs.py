@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from stage import open_stage
 from server.jobs import Jobs
 from server.services.sealing import Job
 from server.supervisor import Supervisor
+from tests.fakes.disk import fill, mounted
 
 SOON_S = 60
 
@@ -91,26 +91,8 @@ async def sweeping(path: Path, desk: Desk) -> AsyncIterator[Jobs]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system takes root to mount")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
-    return ballast
+    with mounted(tmp_path / "disk", size="4m") as disk:
+        yield disk
 
 
 async def test_a_job_that_failed_for_good_is_begun_again_without_a_restart(tmp_path):
