@@ -44,7 +44,7 @@ class Snapshot:
         try:
             with retold("read"), engine.connect() as connection:
                 connection.exec_driver_sql(begin)
-                if not inspect(connection).has_table(entry.name):
+                if isinstance(ledger, str) and not inspect(connection).has_table(entry.name):
                     raise NotFoundError("there are no ledger's tables in this database")
                 yield cls(connection)
         finally:

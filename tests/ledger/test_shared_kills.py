@@ -23,7 +23,7 @@ from tests.ledger.postgresql import Server
 from tests.ledger.sharer import Said
 
 WRITERS = 4
-KILLS = 5
+KILLS = 4
 TAKEOVER_S = 5.0
 LIFE = 1_000_000
 """The numbers of one life's submissions are apart from those of another's."""
