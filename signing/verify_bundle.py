@@ -19,6 +19,7 @@ from ledger.errors import LedgerError, NoteError, NotFoundError, RetiredError
 from ledger.generations import Keybook
 from ledger.handover import follow_shown, newly_known
 from ledger.note import Checkpoint, Verifier, open_checkpoint
+from ledger.sm2 import Sm2Line
 from signing import cades, manifest, proofs
 from signing.archive import Limits
 from signing.bundle import HANDOVERS, Bundle, read
@@ -75,6 +76,7 @@ class _BundleProcedure:
         self._keys = trust.log_keys if trust else Keybook(())
         self._signer: Verifier | None = None
         self._unknown_digests = False
+        self._sm2: Sm2Line = "none"
 
     def report(self, *, at: int, max_age_ms: int | None) -> Report:
         run = (procedure := Procedure()).run
@@ -97,6 +99,8 @@ class _BundleProcedure:
         notes = self._trusted.notes if self._trusted else ()
         if self._unwitnessed and "no-witness" not in notes:
             notes = (*notes, "no-witness")
+        if self._sm2 in ("absent", "unchecked"):
+            notes = (*notes, f"sm2-{self._sm2}")
         if self._trusted and newly_known(self._trusted.log_keys, self._keys):
             notes = (*notes, "keys-followed")
         if self._unknown_digests:
@@ -217,6 +221,7 @@ class _BundleProcedure:
         note = files["ledger/checkpoint.txt"]
         try:
             checkpoint = open_checkpoint(note.decode(), self._keys)
+            self._sm2 = trust.sm2.line_of(note.decode()) if trust.sm2 else "none"
             token = read_token(
                 files["timestamps/checkpoint.tsr"],
                 digest=sha256(note).digest(),
@@ -242,7 +247,10 @@ class _BundleProcedure:
             "signed_at": checkpoint_time(note.decode(), self._keys),
             "timestamped_at": token.at,
             "witnesses": witnessed,
+            "sm2": self._sm2,
         }
+        if trust.sm2 and self._sm2 == "held":
+            keys += f", SM2 {trust.sm2.key_id.hex()}"
         return Found(detail, against=f"{checkpoint.origin}: {keys}")
 
     def _require_witnesses(self, note: str, size: int) -> list[dict[str, Any]]:
@@ -351,16 +359,13 @@ class _BundleProcedure:
         openings = self._bundle.json("ledger/disclosed.json")
         opened = proofs.require_disclosed(openings, (self._case, self._register))
         receipts = proofs.require_receipts(self._bundle.json("session/receipts.json"), self._case)
+        files, trust = self._bundle.files, self._trust
         proofs.require_as_recorded(
-            self._case, openings, manifest=self._bundle.manifest, files=self._bundle.files
+            self._case, openings, manifest=self._bundle.manifest, files=files
         )
+        session = self._bundle.manifest["session"]["id"]
         self._between = session_times(
-            self._case.leaves,
-            openings,
-            session=self._bundle.manifest["session"]["id"],
-            files=self._bundle.files,
-            trust=self._trust,
-            keys=self._keys,
+            self._case.leaves, openings, session=session, files=files, trust=trust, keys=self._keys
         )
         self._unknown_digests = bool(opened.unknown)
         detail = {"opened": opened.items, "sm3": opened.sm3, "unknown": list(opened.unknown)}

@@ -205,6 +205,14 @@ NOTES: Mapping[str, Words] = {
         "it again",
     ),
     "own-time": words("时间由公证处自己的时间戳服务给出", "the time is the operator's own"),
+    "sm2-unchecked": words(
+        "检查点的 SM2 签名行在这里没有核对（需要 farseal[gm]）；Ed25519 和 ML-DSA-44 已核对",
+        "SM2 line: not checked here (needs farseal[gm]); Ed25519 and ML-DSA-44 were",
+    ),
+    "sm2-absent": words(
+        "检查点没有 SM2 签名行；Ed25519 和 ML-DSA-44 已核对",
+        "the checkpoint has no SM2 line; Ed25519 and ML-DSA-44 were checked",
+    ),
     "unknown-digest": words(
         "条目里还有本程序不认识的摘要，没有核对（SHA-256 已核对）",
         "entries hold digests this program does not know; not checked (SHA-256 was)",
