@@ -22,7 +22,7 @@
     │   ├── GuardError    it is older than the guard, or the guard is missing
     │   ├── HistoryError  a witness has seen another history of this log
     │   └── LockedError   another process writes it
-    ├── ClockError        the clock jumped ahead; appends wait for `Log.accept_clock`
+    ├── ClockError        the clock jumped ahead; `farseal ledger accept-clock`
     ├── MissingError      an optional extra of this program is not installed
     └── ClosedError       the log was closed
 

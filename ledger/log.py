@@ -208,10 +208,7 @@ class Log:
         return self._sequencer.generations
 
     async def tell(self, record: Callable[[Sequencer], Receipt]) -> Receipt:
-        """Record something about the log itself: `Sequencer.rotate`, `retire`, `close_log`.
-
-        Repeating it changes nothing. Raises NoteError for keys of which it cannot be said.
-        """
+        """Record something about the log itself: `Sequencer.rotate`, `retire`; once is enough."""
         self._require_open()
         receipt = await self._write(lambda: record(self._sequencer))
         self._set_tick()
@@ -235,6 +232,10 @@ class Log:
     async def chain(self, case: str) -> list[tuple[int, bytes]]:
         """Index and leaf of every entry of a case, in the case's order."""
         return await self._read(lambda: self._store.chain(case))
+
+    async def handovers(self) -> tuple[str, ...]:
+        """How the log's keys changed, as `ledger.handover` proves it, in order."""
+        return await self._read(lambda: tuple(self.reader.handovers()))
 
     async def inclusion(self, index: int, size: int) -> tuple[str, ...]:
         """The inclusion proof of an entry in the tree of `size` leaves, lowercase hex."""

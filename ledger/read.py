@@ -7,11 +7,12 @@ but the checkpoint is immutable and may be cached for ever, by anyone (C2SP tlog
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ledger.errors import NotFoundError
-from ledger.handover import FOLDER, Handover, key_entries, own_case
+from ledger.handover import FOLDER, MOST, Handover, key_entries, own_case
 from ledger.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Edge, tile_width
 from ledger.note import Checkpoint
 from ledger.proof import TlogProof
@@ -131,6 +132,12 @@ class LogReader:
         (leaf,) = self._store.leaves(index, index + 1)
         note += "".join(self._store.cosignatures(size).values())
         return Handover(leaf, TlogProof(index, self.inclusion(index, size), note)).text
+
+    def handovers(self) -> Iterator[str]:
+        """Every handover there is, the first one first."""
+        with suppress(NotFoundError):
+            for number in range(1, MOST + 1):
+                yield self.handover(number)
 
     def inclusion(self, index: int, size: int) -> tuple[str, ...]:
         self._require(size)

@@ -182,6 +182,29 @@ async def running(
         )
 
 
+@asynccontextmanager
+async def ledger_alone(
+    config: Config, *, clock: Callable[[], int] = wall_clock
+) -> AsyncIterator[tuple[Office, Log]]:
+    """An office's ledger behind shut doors, for commands: no server can run or start meanwhile.
+
+    It is opened as a server opens it: recovered, its witnesses asked first. Raises ConfigError when
+    no office was founded there, DirectoryBusyError, and what office and ledger raise.
+    """
+    async with AsyncExitStack() as closing:
+        if not (config.path("office") / "office.json").exists():
+            raise ConfigError(f"there is no office in {config.data}; nothing was changed")
+        closing.enter_context(locked(config.path("lock")))
+        config = replace(config, public_url=_public_url(config, ""))
+        people = demo_staff(lambda label: derive(config.secret, label))
+        office = await asyncio.to_thread(_office, config, people, clock)
+        ask = await closing.enter_async_context(Asker())
+        ledger = await _ledger(config, office, clock, ask)
+        closing.push_async_callback(ledger.close)
+        office.trust_ledger(ledger.generations, config.policy, since=lambda: ledger.witnessed_from)
+        yield office, ledger
+
+
 _LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "localhost")  # noqa: S104 - names, not a bind
 
 

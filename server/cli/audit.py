@@ -243,6 +243,9 @@ def show(result: Result, *, language: Language) -> None:
         console.print(catalogue.OMITTED[language].format(omitted=result.omitted))
     if result.audit.beyond:
         console.print(catalogue.BEYOND[language].format(beyond=result.audit.beyond))
+    if result.audit.learned:
+        told = catalogue.LEARNED[language].format(learned=result.audit.learned)
+        console.print(escape(told), soft_wrap=True)
     if result.keys == 1:
         console.print(catalogue.ONE_KEY[language])
     for fork in result.audit.forks:

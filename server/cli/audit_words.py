@@ -88,6 +88,9 @@ REASONS: Mapping[str, Words] = {
     ),
     "tile": words("与条目不符（可由条目重建）", "is not what its entries hash to; can be rebuilt"),
     "leftover": words("与签名的树不符（旧的部分瓦片）", "does not begin the file that replaced it"),
+    "keys": words(
+        "关于钥匙的条目与此前的矛盾：{error}", "contradicts what was said of the keys: {error}"
+    ),
     "fork": words(
         "账本签过两种互相矛盾的历史：{size} 条与 {newest} 条（证据见下）",
         "the ledger signed two histories: of {size} and of {newest} entries (proof below)",
@@ -160,6 +163,11 @@ KEPT_AT: Words = words("已保存：{where}", "kept as {where}")
 MIRRORED: Words = words(
     "{origin}：已镜像 {size} 条（之前 {before} 条），取回 {fetched} 个文件。",
     "{origin}: {size} entries mirrored ({before} before), {fetched} files fetched.",
+)
+LEARNED: Words = words(
+    "账本换过 {learned} 次钥匙：由您给出的钥匙签过的条目证明，已记在 keys/ 里。请更新信任文件。",
+    "The log has handed over to {learned} newer generation(s) of keys, proven by the keys you gave "
+    "and kept in keys/. Fetch trust.json again.",
 )
 NO_KEY: Words = words(
     "以谁为准？用 --key 或 --trust 给出从公证处取得的钥匙；镜像里的东西不能证明自己。",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ledger.errors import LedgerError, NoteError
 from ledger.fsck import Report, fsck
+from ledger.generations import Keybook, KnownLog
 from ledger.note import Verifier
 from ledger.snapshot import Snapshot
 
@@ -26,6 +27,10 @@ LATER = {
     "mirror": ("server.cli.mirror", "command"),
     "audit": ("server.cli.audit", "command"),
     "recover": ("server.cli.recover", "command"),
+    "keys": ("server.cli.keys", "keys_command"),
+    "rotate": ("server.cli.keys", "rotate_command"),
+    "retire": ("server.cli.keys", "retire_command"),
+    "accept-clock": ("server.cli.keys", "clock_command"),
     "fork": ("server.cli.mirror", "fork_command"),
 }
 """Commands that are imported when they are called."""
@@ -81,7 +86,7 @@ def check(directory: Path, database: str | None, keys: tuple[str, ...], as_json:
     """
     console = Console(stderr=True)
     try:
-        verifiers = [verifier for key in keys for verifier in read_verifiers(key)]
+        verifiers = read_keys(keys)
         ledger = database or find_database(directory)
         with Snapshot.of(ledger) as snapshot, Progress(console=console) as bar:
             task = bar.add_task("entries", total=None)
@@ -104,6 +109,37 @@ def find_database(directory: Path) -> Path:
     """DIR/ledger.db, or DIR/ledger/ledger.db."""
     nested = directory / "ledger" / "ledger.db"
     return nested if nested.is_file() else directory / "ledger.db"
+
+
+def read_keys(given: Sequence[str]) -> Sequence[Verifier]:
+    """The keys of every `--key` and trust.json, as one thing to verify by.
+
+    A trust.json says which trees each generation of keys signs, plain keys must all have signed.
+    """
+    plain: list[Verifier] = []
+    logs: dict[str, KnownLog] = {}
+    for each in given:
+        book = read_trusted(each)
+        if book is None:
+            plain += read_verifiers(each)
+        else:
+            logs |= {log.origin: log for log in book.logs}
+    if not logs:
+        return plain
+    rest = Keybook.of(key for key in plain if key.name not in logs)
+    return Keybook((*logs.values(), *rest.logs))
+
+
+def read_trusted(path: str) -> Keybook | None:
+    """The ledgers a trust.json names; None for what is no trust.json. Raises NoteError."""
+    if not Path(path).is_file():
+        return None
+    try:
+        value = json.loads(Path(path).read_text("utf-8"))
+        ledger = value["ledger"]
+        return Keybook(tuple(map(KnownLog.parse, [ledger, *ledger.get("former", [])])))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def read_verifiers(key: str) -> list[Verifier]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn, cast
@@ -17,7 +18,7 @@ from ledger.fork import ForkProof
 from ledger.mirror import Mirrored, mirror
 from ledger.note import Verifier
 from server.cli import audit_words as catalogue
-from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, read_verifiers
+from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, read_keys
 from server.cli.log_site import LogSite
 from server.cli.verify_words import Language, Words, spoken
 
@@ -78,11 +79,13 @@ def command(
         click.echo(json.dumps(asdict(done) | {"mirrored": True}, indent=2))
     else:
         click.echo(catalogue.MIRRORED[language].format(**asdict(done)))
+        if done.learned:
+            click.echo(catalogue.LEARNED[language].format(learned=done.learned))
     sys.exit(CLEAN)
 
 
 def fetch(
-    site: LogSite, directory: Path, verifiers: list[Verifier], *, console: Console
+    site: LogSite, directory: Path, verifiers: Sequence[Verifier], *, console: Console
 ) -> Mirrored:
     """Mirror with a bar on standard error."""
     with Progress(console=console, transient=True) as bar:
@@ -102,16 +105,14 @@ def choose_keys(
     *,
     console: Console,
     language: Language,
-) -> list[Verifier]:
+) -> Sequence[Verifier]:
     """The log's keys, as the caller gave them. Raises NoteError, ValueError without any."""
-    found = [verifier for key in keys for verifier in read_verifiers(key)]
     beside = directory / "trust.json" if directory else None
-    if trust is None and not found and beside is not None and beside.is_file():
+    if trust is None and not keys and beside is not None and beside.is_file():
         # Nothing of ours writes it there; whoever did is trusted, so say so.
         trust = beside
         console.print(catalogue.TRUSTED[language].format(where=beside))
-    if trust is not None:
-        found += read_verifiers(str(trust))
+    found = read_keys([*keys, *([str(trust)] if trust else [])])
     if not found:
         raise ValueError(catalogue.NO_KEY[language])
     return found

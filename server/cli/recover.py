@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,7 @@ from ledger.errors import DamageError, GuardError, LedgerError
 from ledger.note import Verifier
 from ledger.repair import Rewritten, rewrite
 from server.cli import recover_words as catalogue
-from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, find_database, read_verifiers
+from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, find_database, read_keys
 from server.cli.mirror import json_option, key_option, lang_option
 from server.cli.verify_words import Language, spoken
 
@@ -99,11 +99,10 @@ def command(
     sys.exit(CLEAN if found.healthy else DAMAGED)
 
 
-def _keys(keys: tuple[str, ...], directory: Path) -> list[Verifier]:
+def _keys(keys: tuple[str, ...], directory: Path) -> Sequence[Verifier]:
     """The log's keys: as given, else those of the office that keeps it here."""
-    found = [verifier for key in keys for verifier in read_verifiers(key)]
     own = directory / "office" / "trust.json"
-    return found or (read_verifiers(str(own)) if own.is_file() else [])
+    return read_keys(keys or ([str(own)] if own.is_file() else ()))
 
 
 def _record(found: Diagnosis, done: Rewritten | None) -> Mapping[str, object]:

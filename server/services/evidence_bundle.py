@@ -135,6 +135,7 @@ class EvidenceBundles:
             ],
             salt_key=self._workplace.vault.cipher(case.id, "register").key,
             made_at=self._workplace.clock(),
+            handovers=await self._ledger.handovers(),
             opening=self._opening(events, session),
             session_seal=(
                 TlogProof(seal, ended.inclusion, ended.checkpoint).text,

@@ -34,6 +34,10 @@ class Ledger(Protocol):
         """The inclusion proof of an entry in the tree of `size` leaves."""
         ...
 
+    async def handovers(self) -> tuple[str, ...]:
+        """How the ledger's keys changed, proven, in order."""
+        ...
+
     async def leaf(self, index: int) -> bytes:
         """The bytes of an entry's leaf."""
         ...
