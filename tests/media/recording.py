@@ -22,7 +22,9 @@ class Recording:
     video_times: list[float] = field(default_factory=list)
     audio_times: list[float] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    flashes: list[float] = field(default_factory=list)
+    flashes: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # last dark, first bright frame
     beeps: list[float] = field(default_factory=list)
     packets: dict[str, list[bytes]] = field(default_factory=lambda: {"audio": [], "video": []})
 
@@ -51,7 +53,8 @@ def look(path: pathlib.Path, decrypt: Decrypt) -> Recording:
                     luma = frame.to_ndarray(format="gray")
                     bright = float(luma[: luma.shape[0] // 2].mean()) > BRIGHT
                     if bright and dark:
-                        found.flashes.append(frame.time)
+                        before = found.video_times[-2] if len(found.video_times) > 1 else frame.time
+                        found.flashes.append((before, frame.time))
                     dark = not bright
                 elif isinstance(frame, av.AudioFrame):
                     found.audio_times.append(frame.time)
