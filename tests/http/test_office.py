@@ -60,6 +60,7 @@ OPEN = {
 CONCRETE = {"number": "1", "page": "1", "take": "0", "participant": "applicant"}
 PLACE = re.compile(r"\{(\w+)(:[^}]*)?\}")
 NASTY = "'; DROP TABLE case_file; --<script>alert(1)</script>\"&lt;\u202e{0}%s"
+SEEN = NASTY[:60].replace("\u202e", "")  # all but the mark of direction, which nobody can see
 
 
 class Watch:
@@ -177,7 +178,7 @@ async def test_anything_typed_comes_back_as_text(office: Office) -> None:
         for field in matter["fields"]:
             if field["kind"] in ("text", "textarea", "name"):
                 saved = await ana.put(f"{path}/form/{field['key']}", {"value": NASTY[:60]})
-                assert saved["form"][field["key"]] == NASTY[:60], field["key"]
+                assert saved["form"][field["key"]] == SEEN, field["key"]
         assert await refusal(ana.put(f"{path}/form/{NASTY[:20]}", {"value": "x"})) in (
             "field-unknown",
             "not-found",
@@ -186,7 +187,7 @@ async def test_anything_typed_comes_back_as_text(office: Office) -> None:
         assert await refusal(long) == "field-too-long"
         answer = await ana.http.get(office.url + path)
         assert answer.content_type == "application/json"
-        assert (await answer.json())["form"]["subject"] == NASTY[:60]
+        assert (await answer.json())["form"]["subject"] == SEEN
         gone = await ana.post(f"{path}/withdraw", {"reason": NASTY})
         assert gone["state"] == "WITHDRAWN"
 

@@ -163,7 +163,9 @@ def test_the_command_tells_people_and_programs(grown: Office) -> None:
     assert "signatures not checked" in clean.output
     ed25519, mldsa44 = (verifier.vkey for verifier in grown.keys.verifiers)
     trust = grown.directory / "trust.json"
-    trust.write_text(json.dumps({"ledger": {"origin": "x", "vkeys": [ed25519, mldsa44]}}))
+    trust.write_text(
+        json.dumps({"ledger": {"origin": grown.keys.origin, "vkeys": [ed25519, mldsa44]}})
+    )
     for keys in (["--key", ed25519], ["--key", ed25519, "--key", mldsa44], ["--key", trust]):
         result = run(grown.directory, "--json", *keys)
         report = json.loads(result.stdout)
