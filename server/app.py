@@ -333,6 +333,7 @@ def _doors(
             "public_url": config.public_url,
             "max_upload_bytes": LARGEST_PAPER,
             "languages": list(LANGUAGES),
+            "utc_offset_minutes": calendar.utc_offset_minutes,
             "now": clock(),
         }
 
@@ -342,7 +343,7 @@ def _doors(
         secure=config.secure,
         trust_proxy=config.trust_proxy,
     )
-    services = backstage.services
+    services, calendar = backstage.services, backstage.services.workplace.calendar
     rooms = (
         Public(
             config=settings,
@@ -354,7 +355,9 @@ def _doors(
             ledger_trouble=backstage.ledger_trouble,
             seals_wait_for=lambda: ledger.pending,
             ledger_scrub=lambda: (backstage.scrubber.damaged, backstage.scrubber.scrubbed_at),
-            ledger_standing=lambda: tell_standing(ledger, backstage.scrubber, now=clock()),
+            ledger_standing=lambda: tell_standing(
+                ledger, backstage.scrubber, now=clock(), calendar=calendar
+            ),
             in_thread=asyncio.to_thread,
             version=version("farseal"),
         ),

@@ -6,19 +6,22 @@ from dataclasses import asdict
 from typing import Any
 
 from ledger.log import Log
+from server.domain.calendar import Calendar
 from server.scrubbing import Scrubber
 
-OFFICE_ZONE_MS = 8 * 3_600_000
-"""Days of the plot begin at the office's midnight: Asia/Shanghai, which keeps one time all year."""
 MOST_NAMED = 100
 
 
-def tell_standing(ledger: Log, scrubber: Scrubber, *, now: int) -> dict[str, Any]:
+def tell_standing(
+    ledger: Log, scrubber: Scrubber, *, now: int, calendar: Calendar
+) -> dict[str, Any]:
     """Everything at `now`, ms since epoch; it reads the disk. Raises StoreError.
 
+    Days of the plot begin at the office's midnight.
     Of what has changed at most a hundred are named; `damaged` counts them all.
     """
-    standing = ledger.survey.standing(now=now, zone_ms=OFFICE_ZONE_MS)
+    zone_ms = calendar.utc_offset_minutes * 60_000
+    standing = ledger.survey.standing(now=now, zone_ms=zone_ms)
     return {
         "now": now,
         "size": standing.size,

@@ -112,6 +112,7 @@ async def test_the_front_door(office: Office) -> None:
         assert (health["ok"], health["damaged"]) == (True, [])
         config = await visitor.get("/api/config")
         assert config["demo"] is True
+        assert config["utc_offset_minutes"] == 8 * 60  # China keeps one time all year
         assert config["stand_ins"] == ["certificate-authority", "registry", "outbox"]
         [matter] = (await visitor.get("/api/matters"))["matters"]
         whole = await visitor.get(f"/api/matters/{matter['id']}")

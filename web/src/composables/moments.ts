@@ -1,5 +1,6 @@
 import { computed } from "vue";
 import { useI18n } from "vue-i18n";
+import { useOffice } from "../stores/office";
 
 const two = (n: number) => String(n).padStart(2, "0");
 
@@ -16,16 +17,10 @@ export function size(bytes: number): string {
   return bytes < 1_000_000 ? `${Math.round(bytes / 1000)} KB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** Where the office is: the zone of its calendar, hence of every date in a certificate. No daylight saving time. */
-export const OFFICE_ZONE = "Asia/Shanghai";
-const OFFICE_OFFSET_MS = 8 * 3_600_000;
-
-/** The day an instant falls on at the office: "2026-11-24". */
-export const officeDay = (at: number) => new Date(at + OFFICE_OFFSET_MS).toISOString().slice(0, 10);
-
 /** Instants (ms UTC) as this person says them, in the device's own time zone. */
 export function useMoments() {
   const { locale, t } = useI18n();
+  const office = useOffice();
   const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale.value, options);
   const days = computed(() => format({ month: "long", day: "numeric", weekday: "short" }));
   const dates = computed(() => format({ year: "numeric", month: "long", day: "numeric" }));
@@ -44,13 +39,17 @@ export function useMoments() {
   }
   /** A day of the office's calendar ("2026-11-24"), whatever the day is here. */
   const dated = (day: string) => dates.value.format(Date.parse(`${day}T12:00:00`));
+  /** An instant by the office's clock, hence by its calendar and every date in a certificate. */
+  const atOffice = (at: number, options: Intl.DateTimeFormatOptions) => format({ ...options, timeZone: "UTC" }).format(at + office.offset);
+  /** The day an instant falls on at the office: "2026-11-24". */
+  const officeDay = (at: number) => new Date(at + office.offset).toISOString().slice(0, 10);
   /** The office's clock, for somebody in another zone; null where both clocks agree. */
   function officeTime(at: number): string | null {
-    if (-new Date(at).getTimezoneOffset() * 60_000 === OFFICE_OFFSET_MS) return null;
-    return format({ month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: OFFICE_ZONE }).format(at);
+    if (-new Date(at).getTimezoneOffset() * 60_000 === office.offset) return null;
+    return atOffice(at, { month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   }
   const dayTime = (at: number) => `${day(at)} ${time(at)}`;
   const exact = (at: number) => `${dates.value.format(at)} ${seconds.value.format(at)}`;
 
-  return { time, date, dated, day, dayTime, exact, officeTime, clock, size };
+  return { time, date, dated, day, dayTime, exact, atOffice, officeDay, officeTime, clock, size };
 }

@@ -14,6 +14,8 @@ export const useOffice = defineStore("office", () => {
   const phone = computed(() => config.value?.office.phone ?? "");
   const hours = computed(() => (zh.value ? config.value?.office.hours_zh : config.value?.office.hours_en) ?? "");
   const demo = computed(() => config.value?.demo ?? false);
+  /** Milliseconds the office's clock is ahead of UTC; until the server has said, this device's. */
+  const offset = computed(() => (config.value?.utc_offset_minutes ?? -new Date().getTimezoneOffset()) * 60_000);
   /** Milliseconds to add to this device's clock to get the server's. */
   const skew = ref(0);
 
@@ -22,5 +24,5 @@ export const useOffice = defineStore("office", () => {
     skew.value = config.value.now - Date.now();
   }
 
-  return { config, name, phone, hours, demo, skew, load };
+  return { config, name, phone, hours, demo, offset, skew, load };
 });

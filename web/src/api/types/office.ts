@@ -7,6 +7,8 @@ export interface Config {
   public_url: string;
   max_upload_bytes: number;
   languages: Language[];
+  /** The office's clock, minutes east of UTC; the same all year. */
+  utc_offset_minutes: number;
   now: number;
 }
 
