@@ -53,6 +53,7 @@ Who else must say so:
 What they said dates the entries around it:
 
     anchors    tokens and cosignatures, logged back
+    between    not before, not after, and who says so
 
 How it is kept:
 

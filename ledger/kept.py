@@ -3,6 +3,7 @@
 checkpoint              the newest note whose files are all here
 checkpoints/<size>      every note that was accepted, the one with most signatures of each size
 keys/<n>                handovers: what the log's keys, as one trusted them, said of later ones
+attest/<size>/<sha256>  what anchors name, by its digest: tokens, their notes, witnesses' lines
 forks/<old>-<new>.fork  proofs that the log signed two histories
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
 
+from ledger.anchors import FOLDER as SAID
 from ledger.errors import MirrorError, NotFoundError, VerificationError
 from ledger.generations import Keybook
 from ledger.handover import FOLDER as HANDOVERS
@@ -111,5 +113,6 @@ def sweep(directory: Path) -> None:
     for folder in (directory, directory / FOLDER, directory / FORKS, directory / HANDOVERS):
         for path in folder.glob(f"*{UNFINISHED}"):
             path.unlink(missing_ok=True)
-    for path in (directory / "tile").rglob(f"*{UNFINISHED}"):
-        path.unlink(missing_ok=True)
+    for tree in ("tile", SAID):
+        for path in (directory / tree).rglob(f"*{UNFINISHED}"):
+            path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
     note -> signed? -> consistent with the newest note kept? -> keep it
          -> last tile of each level, together the root -> tiles, downwards -> entries
+         -> what their anchors name
          -> `checkpoint`: all it promises is here
 
 Each file is written under another name, forced to the disk and renamed, so a run that is killed
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+from ledger.anchored import fetch_said, missing
 from ledger.entry import MAX_LEAF_BYTES
 from ledger.errors import (
     ForkError,
@@ -72,6 +74,7 @@ class Mirrored:
     """What a run did. before: the size that was complete when it began, 0 for none.
 
     learned: how many generations of keys the log has handed over to, beyond those that were given.
+    unshown: how many tokens, notes and lines that its anchors name the log does not show.
     """
 
     origin: str
@@ -80,6 +83,7 @@ class Mirrored:
     before: int
     fetched: int
     learned: int = 0
+    unshown: int = 0
 
 
 def mirror(
@@ -110,12 +114,12 @@ def mirror(
         _require_consistent(log, directory, verifiers)
         size = shown.checkpoint.size
         _keep(directory, shown)
-        fetched = _fetch_all(log, directory, progress)
+        fetched, unshown = _fetch_all(log, directory, progress)
         put(directory, NEWEST, note.encode())
         _remove_narrower(directory, size)
     learned = newly_known(given, verifiers)
     root = shown.checkpoint.root.hex()
-    return Mirrored(shown.checkpoint.origin, size, root, before, fetched, learned)
+    return Mirrored(shown.checkpoint.origin, size, root, before, fetched, learned, unshown)
 
 
 def _follow(fetch: Fetch, directory: Path, book: Keybook) -> tuple[Keybook, dict[int, str]]:
@@ -140,7 +144,7 @@ class _Log:
     """A log's tiles under one note; whatever it gives leads to that note's root."""
 
     def __init__(self, fetch: Fetch, directory: Path, shown: KeptNote) -> None:
-        self._fetch = fetch
+        self.fetch = fetch
         self.directory = directory
         self.shown = shown
         self.size = shown.checkpoint.size
@@ -203,11 +207,11 @@ class _Log:
     def _get(self, level: int, number: int, width: int, each: int) -> tuple[bytes, int]:
         """A file and how wide it is: a partial one may go once the full one is there."""
         try:
-            return self._fetch(tile_path(level, number, width), width * each), width
+            return self.fetch(tile_path(level, number, width), width * each), width
         except NotFoundError:
             if width == TILE_WIDTH:
                 raise
-            return self._fetch(tile_path(level, number), TILE_WIDTH * each), TILE_WIDTH
+            return self.fetch(tile_path(level, number), TILE_WIDTH * each), TILE_WIDTH
 
 
 def _require_consistent(log: _Log, directory: Path, verifiers: Sequence[Verifier]) -> None:
@@ -256,12 +260,12 @@ def _read_own(directory: Path, path: str, most: int) -> bytes:
         raise NotFoundError(f"{path} is not in the mirror yet") from error
 
 
-def _fetch_all(log: _Log, directory: Path, progress: Progress) -> int:
-    """Fetch and write every file that is not there; how many those were."""
+def _fetch_all(log: _Log, directory: Path, progress: Progress) -> tuple[int, int]:
+    """Fetch and write every file that is not there; how many, and how many anchors name in vain."""
     wanted = sorted(tiles_of(log.size), key=lambda tile: -tile[0])  # a tile after those above it
     bundles = [(ENTRIES, number, width) for level, number, width in wanted if level == 0]
     files = [*wanted, *bundles]
-    missing = [each for each in files if not (directory / tile_path(*each)).exists()]
+    absent = [each for each in files if not (directory / tile_path(*each)).exists()]
     log.edge()
 
     def fetch(level: int, number: int, width: int) -> None:
@@ -271,10 +275,10 @@ def _fetch_all(log: _Log, directory: Path, progress: Progress) -> int:
             data = log.tile(level, number)
         put(directory, tile_path(level, number, width), data)
 
-    done = len(files) - len(missing)
+    done = len(files) - len(absent)
     progress(done, len(files))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(fetch, *each) for each in missing]
+        futures = [pool.submit(fetch, *each) for each in absent]
         try:
             for future in futures:
                 future.result()
@@ -282,7 +286,16 @@ def _fetch_all(log: _Log, directory: Path, progress: Progress) -> int:
                 progress(done, len(files))
         finally:
             pool.shutdown(cancel_futures=True)
-    return len(missing)
+    said = missing(directory, log.shown.checkpoint.origin, log.size)
+    total = len(files) + len(said)
+    unshown = fetch_said(
+        log.fetch,
+        directory,
+        said,
+        at_once=AT_ONCE,
+        progress=lambda more: progress(len(files) + more, total),
+    )
+    return len(absent) + len(said) - unshown, unshown
 
 
 def _keep(directory: Path, shown: KeptNote) -> None:

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 
+from ledger.anchors import attest_path, parse_attest_path
 from ledger.errors import NotFoundError
 from ledger.handover import FOLDER, MOST, Handover, key_entries, own_case
 from ledger.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Edge, tile_width
@@ -39,8 +41,8 @@ class Response:
 
 
 def respond(reader: Reader, path: str) -> Response:
-    """Answer for `checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]`, `keys/<n>`;
-    404 for all else.
+    """Answer for `checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]`, `keys/<n>`,
+    `attest/<size>/<sha256>`; 404 for all else.
 
     It reads the disk: call it off the event loop. Only what the published checkpoint covers is
     shown; a partial tile may be asked for at any width up to that.
@@ -51,6 +53,8 @@ def respond(reader: Reader, path: str) -> Response:
             return Response(200, _TEXT, note.encode())
         if handed := _HANDOVER.fullmatch(path):
             return Response(200, _TEXT, reader.handover(int(handed[1])).encode())
+        if said := parse_attest_path(path):
+            return Response(200, _BYTES, reader.said(*said))
         level, number, width = parse_tile_path(path)
         size = Checkpoint.unverified(note).size
         if width > tile_width(max(level, 0), number, size):
@@ -138,6 +142,13 @@ class LogReader:
         with suppress(NotFoundError):
             for number in range(1, MOST + 1):
                 yield self.handover(number)
+
+    def said(self, size: int, digest: str) -> bytes:
+        for each in self._store.attestations(size):
+            for data in (each.body, each.note.encode()):
+                if sha256(data).hexdigest() == digest:
+                    return data
+        raise NotFoundError(f"nobody said {attest_path(size, digest)} of this log")
 
     def inclusion(self, index: int, size: int) -> tuple[str, ...]:
         self._require(size)

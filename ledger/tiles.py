@@ -3,6 +3,7 @@
     checkpoint                     the newest signed note
     tile/<L>/<N>[.p/<W>]           hashes of tile N on level L; .p/<W> when only W wide
     tile/entries/<N>[.p/<W>]       the leaves below tile 0/<N>, each after its length in two bytes
+    attest/<size>/<sha256>         what others said of a checkpoint, as anchor entries name it
 
 `export` writes a log's files into a folder. A `Mirror` reads them back, from a folder or from
 anything that gives bytes for a path, and believes nothing but the log's keys.
@@ -14,9 +15,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from ledger.anchors import attest_path
 from ledger.entry import Leaf
 from ledger.errors import LedgerError, MirrorError, NotFoundError
 from ledger.generations import Keybook
@@ -60,6 +63,10 @@ class Reader(Protocol):
 
     def handover(self, number: int) -> str:
         """The `number`th proof that the log's keys changed, from 1; raises NotFoundError."""
+
+    def said(self, size: int, digest: str) -> bytes:
+        """What somebody said of the checkpoint of this size, or the note a token is over, by its
+        SHA-256 in hex; raises NotFoundError."""
 
 
 def tile_path(level: int, number: int, width: int = TILE_WIDTH) -> str:
@@ -191,6 +198,12 @@ class Mirror:
             return self._get(f"{FOLDER}/{number}").decode()
         except UnicodeDecodeError as error:
             raise MirrorError(f"{FOLDER}/{number} of the mirror is not text") from error
+
+    def said(self, size: int, digest: str) -> bytes:
+        data = self._get(attest_path(size, digest))
+        if sha256(data).hexdigest() != digest:
+            raise MirrorError(f"the mirror's {attest_path(size, digest)} is not what its name says")
+        return data
 
     def open(self, verifiers: Sequence[Verifier]) -> View:
         """The log as its signed checkpoint has it; raises NoteError, MirrorError.

@@ -57,6 +57,7 @@ from server.storage.accounts import AccountStore
 from server.storage.database import Database
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
+from signing.tokens import read_stamp
 
 STATIC = Path(__file__).parent / "static"
 DEMO_OFFICE = {
@@ -280,6 +281,7 @@ async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask:
         guard=directory / "guard.json",
         clock=clock,
         timestamp=timestamp,
+        read_token=lambda token, note: read_stamp(token, note, roots=(office.root,)),
         witnesses=_witnesses(config.policy, office, clock, ask),
     )
 

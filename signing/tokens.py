@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from asn1crypto import cms, tsp
 from asn1crypto import x509 as asn1_x509
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from ledger.anchors import Stamped
 from signing import der
 from signing.certificates import follow, milliseconds
 from signing.errors import SigningError, TimestampError
@@ -48,6 +50,13 @@ def read_token(token: bytes, *, digest: bytes, roots: Sequence[x509.Certificate]
     except Exception as failure:
         # asn1crypto reads lazily, so hostile bytes may surface at any field.
         raise TimestampError("the time stamp token cannot be read") from failure
+
+
+def read_stamp(token: bytes, data: bytes, *, roots: Sequence[x509.Certificate]) -> Stamped:
+    """What the ledger logs back of a token over these bytes: its time, and the name (RFC 4514) in
+    the certificate that signed it. Raises as `read_token`."""
+    says = read_token(token, digest=sha256(data).digest(), roots=roots)
+    return Stamped(says.at, says.certificate.subject.rfc4514_string())
 
 
 def _read(token: bytes, digest: bytes, roots: Sequence[x509.Certificate]) -> Token:

@@ -26,6 +26,7 @@ CLEAN, DAMAGED, UNUSABLE = 0, 1, 3
 LATER = {
     "mirror": ("server.cli.mirror", "command"),
     "audit": ("server.cli.audit", "command"),
+    "when": ("server.cli.when", "command"),
     "recover": ("server.cli.recover", "command"),
     "keys": ("server.cli.keys", "keys_command"),
     "rotate": ("server.cli.keys", "rotate_command"),

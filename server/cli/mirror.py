@@ -20,9 +20,15 @@ from ledger.note import Verifier
 from server.cli import audit_words as catalogue
 from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, read_keys
 from server.cli.log_site import LogSite
-from server.cli.verify_words import Language, Words, spoken
+from server.cli.verify_words import Language, Words, spoken, words
 
 LARGEST_PROOF = 1_000_000
+UNSHOWN = words(
+    "锚条目所指的时间戳、检查点和见证行中，有 {unshown} 个账本没有出示；"
+    "没有它们，这些锚什么也证明不了。下次再取。",
+    "Of the tokens, notes and witnesses' lines that anchor entries name, the log does not show "
+    "{unshown}; without them those anchors prove nothing. The next run asks again.",
+)
 
 key_option = click.option(
     "--key",
@@ -81,6 +87,8 @@ def command(
         click.echo(catalogue.MIRRORED[language].format(**asdict(done)))
         if done.learned:
             click.echo(catalogue.LEARNED[language].format(learned=done.learned))
+        if done.unshown:
+            _say(UNSHOWN, language, unshown=done.unshown)
     sys.exit(CLEAN)
 
 

@@ -14,13 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ledger.anchors import TIMESTAMP, anchors_of
+from ledger.entry import Leaf
+from ledger.merkle import TILE_WIDTH
+from ledger.tiles import ENTRIES, read_bundle, tile_path
 from server.rehearsal import story
 from server.rehearsal.footage import Footage
 from server.rehearsal.logins import staff_logins
 from server.rehearsal.office import FreshOffice
 from server.rehearsal.peer import Clip, encode_clip
 from server.rehearsal.visitor import RefusedError, Visitor
-from tests.fakes.office import Office, ProblemError, running_office
+from tests.fakes.office import Browser, Office, ProblemError, running_office
 
 
 def today() -> date:
@@ -61,6 +65,19 @@ async def delivered(tmp_path: Path) -> AsyncIterator[tuple[Office, story.Played]
         yield office, case
 
 
+async def require_anchored(stranger: Browser, note: str) -> None:
+    """What the office's authority said of the first checkpoints is logged back."""
+    origin, size = note.split("\n")[:2]
+    path = tile_path(ENTRIES, 0, min(int(size), TILE_WIDTH))
+    leaves = [Leaf.parse(leaf) for leaf in read_bundle(await stranger.get(f"/log/{path}"))]
+    anchors = anchors_of(origin, leaves)
+    assert {anchor.of for _, anchor in anchors} == {TIMESTAMP}
+    for index, anchor in anchors:
+        assert 0 < anchor.size <= index
+        assert leaves[anchor.size - 1].time - 1000 <= anchor.time <= leaves[index].time
+        assert "Time Stamping Unit" in anchor.who
+
+
 async def test_a_case_reaches_its_certificate(tmp_path: Path) -> None:
     async with delivered(tmp_path) as (office, played), office.browser() as stranger:
         case, applicant = played.case, played.applicant
@@ -92,6 +109,7 @@ async def test_a_case_reaches_its_certificate(tmp_path: Path) -> None:
         assert all(entry["index"] is not None for entry in timeline)
         entries = await stranger.get("/log/checkpoint")
         assert int(entries.split(b"\n")[1]) > 60
+        await require_anchored(stranger, entries.decode())
         everything = b"".join(
             each.read_bytes() for each in (office.data / "ledger").iterdir() if each.is_file()
         )

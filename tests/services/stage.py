@@ -37,6 +37,7 @@ from server.takes import TakeFiles
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
 from signing.seal import Strokes, office_seal_svg, strokes_svg
+from signing.tokens import read_stamp
 
 SECRET = b"the master secret of a stage, 32 bytes and more"
 PROFILE = OfficeProfile(
@@ -178,6 +179,7 @@ async def open_stage(
             guard=directory / "ledger" / "guard.json",
             clock=lambda: time.time_ns() // 1_000_000,
             timestamp=timestamp,
+            read_token=lambda token, note: read_stamp(token, note, roots=(office.root,)),
             witnesses=witnesses(office) if witnesses else None,
         )
         closing.push_async_callback(log.close)

@@ -15,7 +15,7 @@ from signing import der
 from signing.ca import Office
 from signing.certificates import encode
 from signing.errors import CertificateError, TimestampError, TimestampRejected
-from signing.tokens import read_token
+from signing.tokens import read_stamp, read_token
 from signing.tsa_client import Client, read_response, request
 
 DATA = b"what happened"
@@ -76,6 +76,18 @@ def test_our_own_reader_agrees(office: Office) -> None:
         read_token(office.timestamp(DIGEST), digest=bytes(32), roots=[office.root])
     with pytest.raises(CertificateError, match="no trusted issuer"):
         read_token(office.timestamp(DIGEST), digest=DIGEST, roots=[office.seal.certificate])
+
+
+def test_what_the_ledger_logs_back_is_the_time_and_the_whole_name(office: Office) -> None:
+    token = office.timestamp(DIGEST)
+    stamp = read_stamp(token, DATA, roots=[office.root])
+    says = read_token(token, digest=DIGEST, roots=[office.root])
+    assert (stamp.at, stamp.who) == (says.at, office.tsa.certificate.subject.rfc4514_string())
+    assert office.profile.name_zh in stamp.who
+    with pytest.raises(TimestampError, match="something else"):
+        read_stamp(token, DATA + b"!", roots=[office.root])
+    with pytest.raises(CertificateError, match="no trusted issuer"):
+        read_stamp(token, DATA, roots=[office.seal.certificate])
 
 
 def test_case_07_tsa_certificates_stand_in_the_order_of_der(office: Office) -> None:
