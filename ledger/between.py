@@ -268,12 +268,13 @@ class Checked:
     """Anchors by what became of them.
 
     verified: what they name is at hand and holds. unverified: at hand, but no key or root to
-    verify it by. absent: not at hand.
+    verify it by. absent: not at hand. latest: the latest time that was verified, ms, 0 without.
     """
 
     verified: int
     unverified: int
     absent: int
+    latest: int = 0
 
 
 def check_anchors(
@@ -282,11 +283,18 @@ def check_anchors(
     said: Iterable[Said],
     found: Findings,
     *,
-    tokens: bool,
+    witnesses: Sequence[Verifier],
+    false_token: Callable[[bytes, bytes], bool],
 ) -> Checked:
-    """Hold each anchor against what it names. `tokens`: whether tokens could be verified at all."""
+    """Hold each anchor against what it names, as `hear` found it with the same `witnesses`.
+
+    `false_token`: whether a token is not over a note, or is forged, whoever is trusted. A token of
+    an authority nobody here knows is no finding: it proves nothing.
+    """
     known = {(each.of, each.size, each.sha256): each for each in said}
     counts = {"verified": 0, "unverified": 0, "absent": 0}
+    trusted = {f"{key.name}+{key.key_id.hex()}" for key in witnesses}
+    latest = 0
     for where in held.spoiled:
         found.add("anchors", where, "anchor-digest")
     for index, anchor in anchors:
@@ -304,11 +312,20 @@ def check_anchors(
             found.add("anchors", place, "anchor-time", time=at, said=anchor.time)
         if each is not None:
             counts["verified"] += 1
+            latest = max(latest, each.at)
         elif line is None and anchor.sha256 not in shown.tokens:
             counts["absent"] += 1
-        elif line is None and tokens and anchor.note in shown.notes:
+        elif line is None and _false(anchor, shown, false_token):
             where = attest_path(anchor.size, anchor.sha256)
             found.add("anchors", place, "anchor-token", file=where)
+        elif line is not None and anchor.who in trusted:
+            where = attest_path(anchor.size, anchor.sha256)
+            found.add("anchors", place, "anchor-line", file=where)
         else:
             counts["unverified"] += 1
-    return Checked(**counts)
+    return Checked(**counts, latest=latest)
+
+
+def _false(anchor: Anchor, shown: Shown, false_token: Callable[[bytes, bytes], bool]) -> bool:
+    note = shown.notes.get(anchor.note)
+    return note is not None and false_token(shown.tokens[anchor.sha256], note)

@@ -18,22 +18,29 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from ledger.anchors import anchor_case
 from ledger.audit import CHECKS, Audit, Quorum, audit
-from ledger.errors import ForkError, LedgerError, VerificationError
+from ledger.between import Checked, check_anchors
+from ledger.errors import ForkError, LedgerError, NoteError, VerificationError
 from ledger.note import Checkpoint, Verifier
 from ledger.policy import Policy
 from ledger.replay import Finding, Findings
+from ledger.sm2 import Sm2Line
 from server.cli import audit_words as catalogue
 from server.cli import mirror
 from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE
 from server.cli.log_site import LogSite
 from server.cli.verify_words import OUTCOMES, Language, spoken
+from server.cli.when import is_false, listen
 from signing import register_audit
 from signing.errors import SigningError
 from signing.register import register_of
 from signing.trust import Trust
 
-ORDER = ("checkpoint", "witnesses", *CHECKS[1:-1], "tokens", "register", "status")
+ORDER = (
+    *("checkpoint", "sm2", "witnesses", *CHECKS[1:-1]),
+    *("tokens", "anchors", "register", "status"),
+)
 _MARKS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "unavailable": ("–", "yellow")}
 
 
@@ -49,13 +56,16 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An audit and what the register's rules add to it. facts: numbers for the report."""
+    """An audit and what the register's rules add to it.
+
+    unavailable: what could not be looked at, with the word for why. facts: numbers for the report.
+    """
 
     audit: Audit
     keys: int
     findings: tuple[Finding, ...]
     omitted: int
-    unavailable: frozenset[str]
+    unavailable: Mapping[str, str]
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -170,18 +180,18 @@ def examine(directory: Path, given: Given, *, workers: int | None, console: Cons
             directory,
             given.keys,
             policy=given.policy,
-            cases={register_of(origin) for origin in origins},
+            cases={each(origin) for origin in origins for each in (register_of, anchor_case)},
             kinds=register_audit.KINDS,
             workers=workers,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     keys = sum(key.name == done.origin for key in given.keys)
     if not done.origin:
-        nothing = frozenset(ORDER) - {"checkpoint"}
+        nothing = dict.fromkeys((check for check in ORDER if check != "checkpoint"), "")
         return Result(done, keys, done.findings, done.omitted, nothing)
     found = Findings()
     numbers = register_audit.audit_register(done.origin, done.collected, found)
-    unavailable = {"witnesses"} if done.witnessed is None else set()
+    unavailable = {} if done.witnessed is not None else {"witnesses": "witnesses"}
     times: list[int] = []
     as_of = 0
     if given.trust is not None:
@@ -190,9 +200,17 @@ def examine(directory: Path, given: Given, *, workers: int | None, console: Cons
         listed = register_audit.audit_status(given.status, numbers, given.trust, found)
         as_of = listed.as_of if listed else 0
     else:
-        unavailable.add("status")
+        unavailable["status"] = "status"
     if not times:
-        unavailable.add("tokens")
+        unavailable["tokens"] = "tokens"
+    anchors = _anchors(directory, done, given.trust, found)
+    if anchors is None or not anchors.verified:
+        known = anchors is not None and anchors != Checked(0, 0, 0)
+        why = "damaged" if anchors is None else "unverified" if known else "none"
+        unavailable["anchors"] = f"anchors-{why}"
+    sm2, signed = _sm2(done, given.trust, found)
+    if sm2 != "held":
+        unavailable["sm2"] = f"sm2-{sm2}"
     facts = {
         "origin": done.origin,
         "size": done.size,
@@ -208,21 +226,59 @@ def examine(directory: Path, given: Given, *, workers: int | None, console: Cons
         "tokens": len(times),
         "at": max(times, default=0),
         "as_of": as_of,
+        "anchors": asdict(anchors) if anchors is not None else None,
+        "sm2": sm2,
+        "sm2_signed": signed,
     }
     return Result(
         done,
         keys,
         (*done.findings, *found.listed),
         done.omitted + found.omitted,
-        frozenset(unavailable),
+        unavailable,
         facts,
     )
+
+
+def _anchors(directory: Path, done: Audit, trust: Trust | None, found: Findings) -> Checked | None:
+    """Each anchor held against what it names; None where the log itself does not hold, for then
+    nothing tells which of the two is false."""
+    if done.findings:
+        return None
+    witnessed = listen(directory, done, trust)
+    return check_anchors(
+        witnessed.anchors,
+        witnessed.held,
+        witnessed.said,
+        found,
+        witnesses=trust.policy.verifiers if trust else (),
+        false_token=is_false,
+    )
+
+
+def _sm2(done: Audit, trust: Trust | None, found: Findings) -> tuple[Sm2Line, int]:
+    """What is known of the SM2 line under the newest checkpoint, and under how many it holds."""
+    key = trust.sm2 if trust else None
+    if key is None or key.name != done.origin:
+        return "none", 0
+    lines: list[tuple[int, Sm2Line]] = []
+    for each in done.kept:
+        try:
+            lines.append((each.checkpoint.size, key.line_of(each.note)))
+        except NoteError as error:
+            found.add("sm2", each.where, "signature", error=str(error))
+    newest = [line for size, line in lines if size == done.size]
+    return newest[0] if newest else "absent", sum(line == "held" for _, line in lines)
 
 
 def show(result: Result, *, language: Language) -> None:
     """Print a report for people: the verdict first, then each check, then what was found."""
     console = Console(highlight=False)
-    facts = {**result.facts, "at": _moment(result, "at"), "as_of": _moment(result, "as_of")}
+    facts = {**result.facts, "at": _moment(result.facts.get("at"))}
+    facts["as_of"] = _moment(result.facts.get("as_of"))
+    anchors = result.facts.get("anchors")
+    if isinstance(anchors, Mapping):
+        facts |= dict(anchors) | {"latest": _moment(anchors["latest"])}
     if result.clean:
         verdict, style = catalogue.CLEAN[language].format(**facts), "bold green"
     else:
@@ -232,7 +288,7 @@ def show(result: Result, *, language: Language) -> None:
     for check in ORDER:
         outcome = result.outcome(check)
         mark, tint = _MARKS[outcome]
-        told = _told(check, outcome, facts, language, known=bool(result.facts))
+        told = _told(check, outcome, facts, language, why=result.unavailable.get(check, ""))
         title = escape(catalogue.CHECKS[check][language])
         word = OUTCOMES[outcome][language]
         line = f" [{tint}]{mark} {word}[/{tint}]  [bold]{title}[/bold]  {escape(told)}"
@@ -254,12 +310,12 @@ def show(result: Result, *, language: Language) -> None:
 
 
 def _told(
-    check: str, outcome: str, facts: Mapping[str, object], language: Language, *, known: bool
+    check: str, outcome: str, facts: Mapping[str, object], language: Language, *, why: str
 ) -> str:
     if outcome == "failed":
         return ""
     if outcome == "unavailable":
-        return catalogue.UNAVAILABLE[check if known else ""][language]
+        return catalogue.UNAVAILABLE[why][language].format(**facts)
     sentence = catalogue.FOUND.get(check)
     return sentence[language].format(**facts) if sentence else ""
 
@@ -267,7 +323,10 @@ def _told(
 def _table(result: Result, language: Language) -> Table:
     table = Table(show_header=False)
     for finding in result.findings:
-        what = catalogue.REASONS[finding.reason][language].format(**finding.detail)
+        detail = dict(finding.detail)
+        if finding.reason == "anchor-time":
+            detail |= {name: _moment(at) for name, at in detail.items()}
+        what = catalogue.REASONS[finding.reason][language].format(**detail)
         table.add_row(escape(place(finding.where, language)), escape(what))
     return table
 
@@ -281,8 +340,7 @@ def place(where: str, language: Language) -> str:
     return catalogue.PLACES[where][language] if where in catalogue.PLACES else where
 
 
-def _moment(result: Result, name: str) -> str:
-    at = result.facts.get(name)
+def _moment(at: object) -> str:
     if not isinstance(at, int):
         return ""
     return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -9,6 +9,7 @@ from server.cli.verify_words import Words, words
 
 CHECKS: Mapping[str, Words] = {
     "checkpoint": words("检查点由账本钥匙签名", "The checkpoints are signed by the ledger's keys"),
+    "sm2": words("检查点也由账本的 SM2 钥匙签名", "The checkpoint is signed by the SM2 key too"),
     "witnesses": words("独立见证方的签名足够", "Enough witnesses have signed the checkpoint"),
     "entries": words(
         "每个条目与签名的树根相符，格式唯一", "Every entry is as it was signed, in its one form"
@@ -19,6 +20,10 @@ CHECKS: Mapping[str, Words] = {
     "cases": words("每个案件的条目一条不少", "No entry of any case is missing"),
     "kept": words("与保存过的检查点一致", "Consistent with every checkpoint kept before"),
     "tokens": words("手边的时间戳成立", "The timestamps at hand hold"),
+    "anchors": words(
+        "记回账本的见证与时间戳，原件成立",
+        "What others said and the log wrote down is at hand and holds",
+    ),
     "register": words(
         "登记簿的编号连续、不重复", "The register's numbers are gapless and used once"
     ),
@@ -29,12 +34,18 @@ FOUND: Mapping[str, Words] = {
     "checkpoint": words(
         "{origin}，共 {size} 条，{keys} 把钥匙", "{origin}, {size} entries, {keys} keys"
     ),
+    "sm2": words("已核对，{sm2_signed} 个检查点", "checked, {sm2_signed} checkpoints"),
     "witnesses": words("到第 {witnessed} 条为止", "up to {witnessed} entries"),
     "entries": words("{size} 条", "{size} entries"),
     "tiles": words("{tiles} 块", "{tiles} tiles"),
     "cases": words("{cases} 个案件", "{cases} cases"),
     "kept": words("{kept} 个检查点", "{kept} checkpoints"),
     "tokens": words("{tokens} 个，最近 {at}", "{tokens}, the latest of {at}"),
+    "anchors": words(
+        "{verified} 条成立，最近 {latest}；{unverified} 条没有钥匙可核对，{absent} 条原件不在手边",
+        "{verified} hold, the latest of {latest}; {unverified} not verified for want of a key, "
+        "{absent} not at hand",
+    ),
     "register": words(
         "{numbers} 个编号，{completed} 份出具，{revoked} 份收回",
         "{numbers} numbers, {completed} completed, {revoked} taken back",
@@ -50,6 +61,23 @@ UNAVAILABLE: Mapping[str, Words] = {
     "tokens": words(
         "手边没有时间戳，或没有给出信任文件（--trust）",
         "no timestamp at hand, or no trust file given (--trust)",
+    ),
+    "sm2-none": words(
+        "没有给出指明 SM2 钥匙的信任文件（--trust）",
+        "no trust file was given that names an SM2 key (--trust)",
+    ),
+    "sm2-absent": words("最新的检查点没有 SM2 签名行", "the newest checkpoint has no SM2 line"),
+    "sm2-unchecked": words(
+        "没有核对：需要 [gm] 扩展（pip install 'farseal[gm]'）",
+        "not checked: needs the extra [gm] (pip install 'farseal[gm]')",
+    ),
+    "anchors-none": words("账本没有锚条目", "the log has no anchor entries"),
+    "anchors-damaged": words(
+        "账本本身有不符之处，无从对照", "the log itself does not hold, so there is nothing to go by"
+    ),
+    "anchors-unverified": words(
+        "{unverified} 条没有钥匙可核对（--trust），{absent} 条原件不在手边：都不算证明",
+        "{unverified} not verified for want of a key (--trust), {absent} not at hand: no proof",
     ),
     "status": words(
         "没有给出状态列表和信任文件（--status、--trust）",
@@ -95,6 +123,24 @@ REASONS: Mapping[str, Words] = {
         "账本签过两种互相矛盾的历史：{size} 条与 {newest} 条（证据见下）",
         "the ledger signed two histories: of {size} and of {newest} entries (proof below)",
     ),
+    "anchor-digest": words(
+        "不是锚条目所指的文件：内容与文件名不符",
+        "is not what an anchor names: its content does not match its name",
+    ),
+    "anchor-size": words(
+        "称有人见过 {size} 条，而当时账本还没有这么多",
+        "says that {size} entries had been seen, which were not there yet",
+    ),
+    "anchor-time": words(
+        "所记时间 {said} 与原件所说的 {time} 不同",
+        "says {said}, but what it names says {time}",
+    ),
+    "anchor-token": words(
+        "所指的时间戳不成立：{file}", "the timestamp it names does not hold: {file}"
+    ),
+    "anchor-line": words(
+        "所指的见证签名不成立：{file}", "the cosignature it names does not hold: {file}"
+    ),
     "token": words("时间戳不成立：{error}", "the timestamp does not hold: {error}"),
     "other-register": words(
         "登记在本处唯一的登记簿之外", "is registered outside the office's one register"
@@ -133,6 +179,7 @@ PLACES: Mapping[str, Words] = {
     "checkpoint": words("检查点", "checkpoint"),
     "checkpoints": words("检查点", "checkpoint"),
     "entries": words("条目文件", "entries"),
+    "attest": words("原件", "attest"),
     "status": words("状态", "status"),
 }
 

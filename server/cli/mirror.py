@@ -15,12 +15,16 @@ from rich.progress import Progress
 
 from ledger.errors import ForkError, LedgerError, StaleError, VerificationError
 from ledger.fork import ForkProof
+from ledger.kept import NEWEST
 from ledger.mirror import Mirrored, mirror
 from ledger.note import Verifier
+from ledger.sm2 import Sm2Line
 from server.cli import audit_words as catalogue
 from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, read_keys
 from server.cli.log_site import LogSite
 from server.cli.verify_words import Language, Words, spoken, words
+from signing.errors import SigningError
+from signing.trust import Trust
 
 LARGEST_PROOF = 1_000_000
 UNSHOWN = words(
@@ -29,6 +33,14 @@ UNSHOWN = words(
     "Of the tokens, notes and witnesses' lines that anchor entries name, the log does not show "
     "{unshown}; without them those anchors prove nothing. The next run asks again.",
 )
+SM2: dict[Sm2Line, Words] = {
+    "held": words("检查点的 SM2 签名行：已核对", "The checkpoint's SM2 line: checked"),
+    "absent": words("检查点没有 SM2 签名行", "The checkpoint has no SM2 line"),
+    "unchecked": words(
+        "检查点的 SM2 签名行：没有核对，需要 [gm] 扩展（pip install 'farseal[gm]'）",
+        "The checkpoint's SM2 line: not checked, needs the extra [gm] (pip install 'farseal[gm]')",
+    ),
+}
 
 key_option = click.option(
     "--key",
@@ -73,6 +85,7 @@ def command(
         site = LogSite(url)
         verifiers = choose_keys(keys, trust, directory, console=console, language=language)
         done = fetch(site, directory, verifiers, console=console)
+        sm2 = _sm2(directory, trust)
     except ForkError as error:
         report_fork(error, as_json=as_json, language=language)
     except StaleError as error:
@@ -82,14 +95,30 @@ def command(
     except (LedgerError, OSError, ValueError) as error:
         stop(error, UNUSABLE, as_json=as_json)
     if as_json:
-        click.echo(json.dumps(asdict(done) | {"mirrored": True}, indent=2))
+        click.echo(json.dumps(asdict(done) | {"mirrored": True, "sm2": sm2}, indent=2))
     else:
         click.echo(catalogue.MIRRORED[language].format(**asdict(done)))
         if done.learned:
             click.echo(catalogue.LEARNED[language].format(learned=done.learned))
         if done.unshown:
             _say(UNSHOWN, language, unshown=done.unshown)
+        if sm2 != "none":
+            _say(SM2[sm2], language)
     sys.exit(CLEAN)
+
+
+def _sm2(directory: Path, trust: Path | None) -> Sm2Line:
+    """What is known of the SM2 line under the checkpoint that was mirrored. NoteError, OSError."""
+    beside = directory / "trust.json"
+    path = trust or (beside if beside.is_file() else None)
+    try:
+        known = Trust.load(path.read_bytes()) if path else None
+    except SigningError:  # a file of keys alone
+        return "none"
+    if known is None or known.sm2 is None:
+        return "none"
+    note = (directory / NEWEST).read_text("utf-8")
+    return known.sm2.line_of(note) if note.startswith(f"{known.origin}\n") else "none"
 
 
 def fetch(

@@ -38,7 +38,7 @@ from server.cli import when_words as catalogue
 from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE
 from server.cli.log_site import LogSite
 from server.cli.verify_words import Language, spoken
-from signing.errors import SigningError
+from signing.errors import CertificateError, SigningError
 from signing.tokens import read_token
 from signing.trust import Trust
 
@@ -143,6 +143,18 @@ def authority(trust: Trust) -> Hear:
         return Heard(found.at, who, outside=found.path[-1] not in trust.roots)
 
     return read
+
+
+def is_false(token: bytes, note: bytes) -> bool:
+    """Whether a token is not over a note, or not what its certificate signed. One that nobody
+    trusted has signed is neither."""
+    try:
+        read_token(token, digest=sha256(note).digest(), roots=())
+    except CertificateError:
+        return False
+    except SigningError:
+        return True
+    return False
 
 
 def _show(each: Between, time: int, language: Language) -> None:

@@ -64,9 +64,13 @@ class Told:
         )
 
 
-@pytest.fixture
-async def told(office: Office, tmp_path: Path) -> Told:
-    """The tokens are another office's; three witnesses sign, of which two must."""
+async def tell(
+    office: Office, tmp_path: Path, *, over: bytes | None = None, later_ms: int = 0
+) -> Told:
+    """The tokens are another office's; three witnesses sign, of which two must.
+
+    A log that lies has tokens `over` something else, or logs them back as so much `later_ms`.
+    """
     world = World(office)
     tsa = await asyncio.to_thread(
         open_office,
@@ -77,11 +81,11 @@ async def told(office: Office, tmp_path: Path) -> Told:
     )
 
     async def timestamp(data: bytes) -> bytes:
-        return tsa.timestamp(sha256(data).digest())
+        return tsa.timestamp(sha256(over or data).digest())
 
     def stamped(token: bytes, note: bytes) -> Stamped:
-        found = read_token(token, digest=sha256(note).digest(), roots=(tsa.root,))
-        return Stamped(found.at, found.certificate.subject.rfc4514_string())
+        found = read_token(token, digest=sha256(over or note).digest(), roots=(tsa.root,))
+        return Stamped(found.at + later_ms, found.certificate.subject.rfc4514_string())
 
     office.timestamp, office.read_token = timestamp, stamped
     log = await office.open()
@@ -111,6 +115,12 @@ async def told(office: Office, tmp_path: Path) -> Told:
     )
     trust["roots"] = own.trust()["roots"]
     return Told(mirror, trust, receipt.index, world, tsa)
+
+
+@pytest.fixture
+async def told(office: Office, tmp_path: Path) -> Told:
+    """A log that does not lie."""
+    return await tell(office, tmp_path)
 
 
 def test_an_entry_lies_between_two_times_that_others_named(told: Told) -> None:
