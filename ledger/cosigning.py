@@ -116,6 +116,12 @@ class Witnesses:
         waits = [max(0.0, peer.retry_at - now) for peer in self.peers if peer.cosigned < size]
         return min(waits, default=None)
 
+    def rest(self) -> None:
+        """This process asks nobody any more: what it knew of who fails is out of date."""
+        for peer in self.peers:
+            peer.trouble, peer.failing_since, peer.answers = None, None, True
+            peer.wait_s = peer.retry_at = 0.0
+
     async def round(self, note: str, tree: Tree, found: Found) -> None:
         """Ask everybody who is due about one checkpoint; `found` is given what each has signed.
 

@@ -23,11 +23,12 @@ from ledger.anchors import ReadToken
 from ledger.clock import monotonic_ms
 from ledger.cosigning import Witnesses
 from ledger.entry import Receipt, Submission
-from ledger.errors import ClosedError, HistoryError, LedgerError, NotFoundError
+from ledger.errors import ClosedError, HistoryError, LedgerError
 from ledger.generations import Generation
 from ledger.guard import Guard
 from ledger.note import LogKeys
-from ledger.read import LogReader
+from ledger.read import LogReader, State
+from ledger.reading import Reading
 from ledger.sealing import Sealed, Sealer, Timestamp, Witnessed
 from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
 from ledger.standing import Survey
@@ -41,7 +42,7 @@ _T = TypeVar("_T")
 _Futures = list["asyncio.Future[Receipt]"]
 
 
-class Log:
+class Log(Reading):
     """An open ledger. Make one with `await Log.open(...)`; close it with `await close()`."""
 
     def __init__(
@@ -157,13 +158,12 @@ class Log:
         return self._sealer.waiting + len(self._sealing)
 
     @property
-    def witnessed_from(self) -> int | None:
-        """The size of the first tree that was sealed with cosignatures; it reads the disk."""
-        return self._store.first_witnessed()
+    def state(self) -> State:
+        """What is committed and published."""
+        return self._sequencer.state
 
     @property
     def reader(self) -> LogReader:
-        """The files of this log, for `ledger.read.respond` and `ledger.tiles.export`."""
         return self._sequencer.reader
 
     # -- promises -----------------------------------------------------------------------------
@@ -213,37 +213,6 @@ class Log:
         receipt = await self._write(lambda: record(self._sequencer))
         self._set_tick()
         return receipt
-
-    # -- reading ------------------------------------------------------------------------------
-
-    async def checkpoint(self) -> str:
-        """The newest published checkpoint note."""
-        return self.reader.note()
-
-    async def leaf(self, index: int) -> bytes:
-        """The bytes of an entry's leaf."""
-        leaves = (
-            await self._read(lambda: self._store.leaves(index, index + 1)) if index >= 0 else []
-        )
-        if not leaves:
-            raise NotFoundError(f"no entry {index} in a log of {self.size}")
-        return leaves[0]
-
-    async def chain(self, case: str) -> list[tuple[int, bytes]]:
-        """Index and leaf of every entry of a case, in the case's order."""
-        return await self._read(lambda: self._store.chain(case))
-
-    async def handovers(self) -> tuple[str, ...]:
-        """How the log's keys changed, as `ledger.handover` proves it, in order."""
-        return await self._read(lambda: tuple(self.reader.handovers()))
-
-    async def inclusion(self, index: int, size: int) -> tuple[str, ...]:
-        """The inclusion proof of an entry in the tree of `size` leaves, lowercase hex."""
-        return await self._read(lambda: self.reader.inclusion(index, size))
-
-    async def consistency(self, old: int, new: int) -> tuple[str, ...]:
-        """The proof that the tree of `old` leaves is a prefix of that of `new`."""
-        return await self._read(lambda: self.reader.consistency(old, new))
 
     # -- life ---------------------------------------------------------------------------------
 

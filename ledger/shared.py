@@ -8,7 +8,8 @@ as soon as the leader's session is gone; a follower waits for it in the database
 leads at once. What the dead leader had not sequenced is still in the mailbox, and what it had is in
 the ledger, where whoever asked finds it by its key: nothing acknowledged can be lost, nothing comes
 twice. Followers check every new checkpoint against the entries and their own guard, and so are the
-first to notice a database that was put back.
+first to notice a database that was put back. Witnesses and the timestamp authority are asked by the
+leader alone; the others read what came of it.
 """
 
 from __future__ import annotations
@@ -17,42 +18,48 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
+from ledger.cosigning import Witnesses
 from ledger.entry import Receipt, Submission
-from ledger.errands import LOOK_S, REFUSALS, Errands, until
+from ledger.errands import LOOK_S, Errands, until
 from ledger.errors import (
     ClosedError,
-    ConflictError,
     DeposedError,
-    EntryError,
     LedgerError,
     LockedError,
     NotFoundError,
     StoreError,
 )
 from ledger.following import Following
+from ledger.generations import Generation
 from ledger.guard import Guard
 from ledger.log import Log
-from ledger.mailbox import DONE, POSTED, Letter, Mailbox
+from ledger.mailbox import DONE, POSTED, Mailbox
 from ledger.note import LogKeys
-from ledger.policy import NO_WITNESSES, Policy
-from ledger.postgres import ALIVE, PostgresStore, conninfo
+from ledger.policy import NO_WITNESSES
+from ledger.postgres import ALIVE, Follower, PostgresStore, conninfo
 from ledger.read import LogReader
-from ledger.sealing import Sealed
+from ledger.reading import Reading
+from ledger.sealing import Sealed, Witnessed
 from ledger.sequencer import draft_of
+from ledger.serving import Serving
+from ledger.standing import Survey
 from ledger.store import Store
 
+OPEN_S = 30.0
+"""How long a start waits for a database that cannot be reached, or has no leader's tables yet."""
 LOCK_S = 1.0
 """How long a follower waits for the lock in the database before it looks around and waits again."""
-LETTERS = 512
 
+_T = TypeVar("_T")
 Lead = Callable[[Store], Awaitable[Log]]
 """Opens a Log over a store, as `partial(Log.open, keys=..., guard=..., clock=...)` does."""
 
 _log = logging.getLogger("ledger")
 
 
-class SharedLog:
+class SharedLog(Reading):
     """A ledger in PostgreSQL, shared with other processes. It promises what a `Log` does.
 
     Make one with `await SharedLog.open(...)`; close it with `await close()`.
@@ -65,7 +72,7 @@ class SharedLog:
         lead: Lead,
         keys: LogKeys,
         guard: Path,
-        policy: Policy,
+        witnesses: Witnesses | None,
         timestamped: bool,
     ) -> None:
         self._url = url
@@ -74,19 +81,24 @@ class SharedLog:
             url,
             keys=keys,
             guard=Guard(guard, keys.origin),
-            policy=policy,
+            policy=witnesses.policy if witnesses else NO_WITNESSES,
             timestamped=timestamped,
         )
-        self._store = self._following.store
+        self._witnesses = witnesses
+        self._store: Follower = self._following.store
         self._mailbox = Mailbox(conninfo(url), settings=ALIVE)
         self._errands = Errands(self._mailbox, self._store)
         self._posted = asyncio.Event()
         self._log: Log | None = None
+        self._survey = Survey(self._store, witnesses, waiting=lambda: self.waiting)
+        self._seals = 0
+        self._lacking: str | None = None
         self._changed = asyncio.Event()
         """Set, and replaced, whenever there may be something new to see."""
-        self._granting: dict[int, asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
         self._trouble: LedgerError | None = None
+        self._hindrance: StoreError | None = None
+        """Why the ledger could last neither be led nor followed."""
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -97,16 +109,20 @@ class SharedLog:
         lead: Lead,
         keys: LogKeys,
         guard: Path,
-        policy: Policy = NO_WITNESSES,
+        witnesses: Witnesses | None = None,
         timestamped: bool = False,
+        patience_s: float = OPEN_S,
     ) -> SharedLog:
         """Lead, if nobody does; else follow.
 
-        lead: opens a Log with these keys and this guard. guard: this process's own file. policy,
-        timestamped: what a seal needs, the same in every process. Waits until the database can be
-        reached and read. Raises RecoveryError.
+        lead: opens a Log with these keys, this guard and these witnesses. keys: the log's first.
+        guard: this process's own file. timestamped: whether a seal needs a token; that and the
+        policy are the same in every process. Raises RecoveryError, and StoreError when the ledger
+        could neither be led nor read within `patience_s` seconds.
         """
-        log = cls(url, lead=lead, keys=keys, guard=guard, policy=policy, timestamped=timestamped)
+        log = cls(
+            url, lead=lead, keys=keys, guard=guard, witnesses=witnesses, timestamped=timestamped
+        )
         loop = asyncio.get_running_loop()
         log._tasks = [
             loop.create_task(log._supervise(), name="ledger leadership"),
@@ -114,9 +130,14 @@ class SharedLog:
             loop.create_task(log._errands.run(), name="ledger errands"),
         ]
         try:
-            while log._log is None and not log._following.knows:
-                log._require_open()
-                await log._news()
+            async with asyncio.timeout(patience_s):
+                while log._log is None and not log._following.knows:
+                    log._require_open()
+                    await log._news()
+        except TimeoutError:
+            await log.close()
+            silent = "the ledger's database did not answer; start again when it does"
+            raise log._hindrance or StoreError(silent) from None
         except BaseException:
             await log.close()
             raise
@@ -129,23 +150,36 @@ class SharedLog:
 
     @property
     def size(self) -> int:
-        """How many entries are durable, as far as this process has seen."""
-        return self._log.size if self._log else self._following.state.edge.size
+        return (self._log.state if self._log else self._following.seen.state).edge.size
 
     @property
-    def pending(self) -> str | None:
-        """What a seal waits for at the leader: "witnesses", "timestamp", or None."""
-        return self._log.pending if self._log else None
-
-    @property
-    def witnessed_from(self) -> int | None:
-        """The size of the first tree that was sealed with cosignatures; it reads the disk."""
-        return self._store.first_witnessed()
+    def generations(self) -> tuple[Generation, ...]:
+        """Whose keys sign which trees."""
+        return self._log.generations if self._log else self._following.seen.generations
 
     @property
     def reader(self) -> LogReader:
-        """The files of this log, for `ledger.read.respond` and `ledger.tiles.export`."""
         return self._log.reader if self._log else self._following.reader
+
+    @property
+    def survey(self) -> Survey:
+        """What the log tells everybody of itself; not for the event loop."""
+        return self._log.survey if self._log else self._survey
+
+    @property
+    def witnessed(self) -> Witnessed | None:
+        """The newest checkpoint with the quorum's lines, or the newest without; None: no quorum."""
+        return self._log.witnessed if self._log else self._following.witnessed
+
+    @property
+    def pending(self) -> str | None:
+        """What a seal asked for here waits for now: "witnesses", "timestamp", or None."""
+        return self._log.pending if self._log else self._lacking
+
+    @property
+    def waiting(self) -> int:
+        """How many seals wait: where this process leads everybody's, else its own."""
+        return self._log.waiting if self._log else self._seals
 
     # -- promises -----------------------------------------------------------------------------
 
@@ -169,6 +203,15 @@ class SharedLog:
     async def seal(self, index: int) -> Sealed:
         """Wait until an entry can be proven to others, whoever leads. See `Log.seal`."""
         leaf = await self.leaf(index)
+        self._seals += 1
+        try:
+            return await self._seal(index, leaf)
+        finally:
+            self._seals -= 1
+            if not self._seals:
+                self._lacking = None
+
+    async def _seal(self, index: int, leaf: bytes) -> Sealed:
         while True:
             self._require_open()
             log = self._log
@@ -196,37 +239,15 @@ class SharedLog:
             await self._following.look()
             found = await asyncio.to_thread(self._following.attested, index)
             if found is None:
+                self._lacking = self._following.lacks(index)
                 return None
-            size, note, token = found
-            path = await self.inclusion(index, size)
+            path = await self.inclusion(index, found.size)
         except (StoreError, NotFoundError):  # not yet, or between two leaders
             return None
-        return Sealed(index, leaf, path, size, note, token)
+        return Sealed(index, leaf, path, found.size, found.note, found.token)
 
-    # -- reading ------------------------------------------------------------------------------
-
-    async def checkpoint(self) -> str:
-        """The newest published checkpoint note that this process has seen."""
-        return self.reader.note()
-
-    async def leaf(self, index: int) -> bytes:
-        """The bytes of an entry's leaf."""
-        leaves = await asyncio.to_thread(self._store.leaves, index, index + 1) if index >= 0 else []
-        if not leaves:
-            raise NotFoundError(f"no entry {index} in a log of {self.size}")
-        return leaves[0]
-
-    async def chain(self, case: str) -> list[tuple[int, bytes]]:
-        """Index and leaf of every entry of a case, in the case's order."""
-        return await asyncio.to_thread(self._store.chain, case)
-
-    async def inclusion(self, index: int, size: int) -> tuple[str, ...]:
-        """The inclusion proof of an entry in the tree of `size` leaves, lowercase hex."""
-        return await asyncio.to_thread(lambda: self.reader.inclusion(index, size))
-
-    async def consistency(self, old: int, new: int) -> tuple[str, ...]:
-        """The proof that the tree of `old` leaves is a prefix of that of `new`."""
-        return await asyncio.to_thread(lambda: self.reader.consistency(old, new))
+    async def _read(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.to_thread(work)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -272,6 +293,7 @@ class SharedLog:
                 except LockedError:
                     await self._follow()
                 except StoreError as error:
+                    self._hindrance = error
                     _log.warning("the ledger is tried again: %s", error)
                     await until(self._closing, LOOK_S)
         except LedgerError as error:
@@ -292,19 +314,21 @@ class SharedLog:
             await asyncio.to_thread(self._following.raise_guard)
             self._tell()
         except StoreError as error:
+            self._hindrance = error
             _log.warning("the ledger cannot be followed just now: %s", error)
             await until(self._closing, LOOK_S)
 
     async def _reign(self, log: Log, store: PostgresStore) -> None:
         """Lead until closed, or until the lock is lost."""
         _log.info("this process leads the ledger, from entry %d on", log.size)
+        serving = Serving(log, self._mailbox)
         self._log = log
         self._tell()
         try:
             while not self._closing.is_set():
                 self._posted.clear()
                 try:
-                    await self._serve(log)
+                    await serving.serve()
                 except StoreError as error:
                     _log.warning("the mailbox is looked into again: %s", error)
                 if not await asyncio.to_thread(store.leads):
@@ -312,45 +336,13 @@ class SharedLog:
                     return
                 await until(self._posted, LOOK_S)
         finally:
+            self._following.adopt(log.state, log.generations)
             self._log = None
-            self._following.forget()
-            for task in self._granting.values():
-                task.cancel()
-            self._granting.clear()
+            if self._witnesses is not None:
+                self._witnesses.rest()
+            serving.end()
             await log.close()
             self._tell()
-
-    async def _serve(self, log: Log) -> None:
-        """Append what is in the mailbox, and begin what seals are asked for."""
-        while letters := await self._mailbox.unread(LETTERS):
-            outcomes = await asyncio.gather(*(_sequence(log, letter) for letter in letters))
-            done = [
-                letter.key for letter, why in zip(letters, outcomes, strict=True) if why is None
-            ]
-            await self._mailbox.answer(done)
-            left = 0
-            for letter, why in zip(letters, outcomes, strict=True):
-                kinds = [kind for kind, error in REFUSALS.items() if isinstance(why, error)]
-                if kinds:
-                    await self._mailbox.refuse(letter.key, f"{kinds[0]} {why}")
-                left += why is not None and not kinds
-            if left:
-                return
-        for index in await self._mailbox.wishes():
-            if index not in self._granting:
-                task = asyncio.get_running_loop().create_task(self._grant(log, index))
-                self._granting[index] = task
-
-    async def _grant(self, log: Log, index: int) -> None:
-        try:
-            await log.seal(index)
-            await self._mailbox.fulfil(index)
-        except NotFoundError:
-            await self._mailbox.fulfil(index)
-        except LedgerError as error:  # it is still in the mailbox
-            _log.warning("a seal that was asked for is tried again: %s", error)
-        finally:
-            self._granting.pop(index, None)
 
     # -- the mailbox --------------------------------------------------------------------------
 
@@ -373,16 +365,3 @@ class SharedLog:
             if DONE in heard:
                 self._errands.news.set()
                 self._tell()
-
-
-async def _sequence(log: Log, letter: Letter) -> LedgerError | None:
-    """Append what another process posted; None when the ledger has an entry for that event."""
-    if letter.submission is None or letter.submission.key != letter.key:
-        return EntryError("what was handed to the leader is no submission")
-    try:
-        await log.append(letter.submission)
-    except ConflictError:  # whoever asked will see with what
-        return None
-    except LedgerError as error:
-        return error
-    return None

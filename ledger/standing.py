@@ -72,7 +72,8 @@ class Standing:
 class Survey:
     """Reads a log's standing off the disk: for any thread but the event loop's.
 
-    What is past does not change, so it is looked up once. `waiting` counts seals.
+    What is past does not change, so it is looked up once. `waiting` counts seals. Since when a
+    witness is silent only the process knows that asks it.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Survey:
         self._witnesses = witnesses
         self._waiting = waiting
         self._lock = threading.Lock()
-        self._before: dict[str, int] | None = None
+        self._signed: dict[str, int] = {}
         self._ends: dict[int, int] = {}
 
     def standing(self, *, now: int, zone_ms: int = 0) -> Standing:
@@ -102,16 +103,16 @@ class Survey:
     def _followers(self) -> tuple[Follower, ...]:
         if self._witnesses is None:
             return ()
-        if self._before is None:  # who signed in former lives of this process
-            self._before = self._store.newest_cosignatures()
+        # Who signed in former lives of this process, and at the bidding of one that leads now.
+        since = max(self._signed.values(), default=0)
+        self._signed |= self._store.newest_cosignatures(since)
         asked = [self._follower(peer.verifiers, peer) for peer in self._witnesses.peers]
         unasked = [each for each in self._witnesses.policy.witnesses if each.url is None]
         return (*asked, *(self._follower((each.verifier,), None) for each in unasked))
 
     def _follower(self, verifiers: Sequence[Verifier], peer: Peer | None) -> Follower:
         known = tuple(f"{each.name}+{each.key_id.hex()}" for each in verifiers)
-        before = self._before or {}
-        sizes = [before[who] for who in known if who in before]
+        sizes = [self._signed[who] for who in known if who in self._signed]
         if peer is not None and peer.cosigned >= 0:
             sizes.append(peer.cosigned)
         size = max(sizes, default=None)

@@ -214,9 +214,13 @@ class Store(ABC):
             row = connection.execute(query.order_by(checkpoint.c.size).limit(1)).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    def newest_cosignatures(self) -> dict[str, int]:
-        """The size of the newest checkpoint each witness's key has signed; it reads every line."""
-        newest = select(attest.c.who, func.max(attest.c.size)).where(attest.c.kind == COSIGNATURE)
+    def newest_cosignatures(self, since: int = 0) -> dict[str, int]:
+        """The size of the newest checkpoint each witness's key has signed, of those since a size.
+
+        It reads the lines of all of them.
+        """
+        theirs = (attest.c.kind == COSIGNATURE) & (attest.c.size >= since)
+        newest = select(attest.c.who, func.max(attest.c.size)).where(theirs)
         with self._reading() as connection:
             rows = connection.execute(newest.group_by(attest.c.who)).all()
         return {str(who): int(size) for who, size in rows}

@@ -11,8 +11,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ledger.cosigning import Witnesses
 from ledger.entry import MAX_LEAF_BYTES, Leaf
-from ledger.errors import ClosedError, ConflictError, EntryError, GuardError, NotFoundError
+from ledger.errors import (
+    ClosedError,
+    ConflictError,
+    EntryError,
+    GuardError,
+    NotFoundError,
+    StoreError,
+)
 from ledger.fsck import fsck
 from ledger.log import Log
 from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -23,6 +31,7 @@ from ledger.read import respond
 from ledger.shared import SharedLog
 from ledger.snapshot import Snapshot
 from tests.ledger.house import Clock, submission
+from tests.ledger.outside import Outside, gone
 from tests.ledger.postgresql import Server
 
 DEADLINE_S = 30
@@ -36,13 +45,23 @@ class Firm:
     url: str
     keys: LogKeys
     clock: Clock = field(default_factory=Clock)
+    outside: Outside | None = None
+    """Witnesses, all of whom have to sign."""
     opened: list[SharedLog] = field(default_factory=list)
 
     def guard(self, number: int) -> Path:
         return self.directory / f"guard-{number}"
 
     async def open(self, *, timestamped: bool = False) -> SharedLog:
-        guard = self.guard(len(self.opened))
+        guard, witnesses = self.guard(len(self.opened)), None
+        if self.outside is not None:
+            witnesses = Witnesses(
+                self.outside.policy(len(self.outside.neighbours)),
+                ask=self.outside.ask,
+                log_keys=self.keys.verifiers,
+                clock=lambda: self.clock.wall,
+                retry_s=(0.02, 0.1),
+            )
         lead = partial(
             Log.open,
             keys=self.keys,
@@ -50,11 +69,17 @@ class Firm:
             clock=lambda: self.clock.wall,
             monotonic=lambda: self.clock.steady,
             timestamp=_token if timestamped else None,
+            witnesses=witnesses,
             tick_s=0.05,
         )
         async with asyncio.timeout(DEADLINE_S):
             log = await SharedLog.open(
-                self.url, lead=lead, keys=self.keys, guard=guard, timestamped=timestamped
+                self.url,
+                lead=lead,
+                keys=self.keys,
+                guard=guard,
+                witnesses=witnesses,
+                timestamped=timestamped,
             )
         self.opened.append(log)
         return log
@@ -237,3 +262,77 @@ async def test_a_process_that_joins_brings_a_guard(firm: Firm) -> None:
     firm.guard(1).write_bytes(firm.guard(0).read_bytes())
     follower = await firm.open()
     assert (await follower.append(submission(2))).index == 1
+
+
+async def test_witnesses_are_the_leader_s_to_ask_and_a_follower_knows_what_they_said(
+    firm: Firm,
+) -> None:
+    firm.outside = Outside(firm.keys, firm.clock)
+    witness = firm.outside.add("far.example/w")
+    leader, follower = await firm.two(timestamped=True)
+    assert follower.witnessed is not None
+    assert (follower.witnessed.size, follower.witnessed.who) == (0, "")  # nobody has signed
+    await follower.append(submission(1))
+    async with asyncio.timeout(DEADLINE_S):
+        sealed = await follower.seal(0)
+        while follower.witnessed is None or follower.witnessed.size < sealed.tree_size:
+            await follower._news()
+    policy = firm.outside.policy(1)
+    assert policy.holds(sealed.checkpoint)
+    assert policy.holds(follower.witnessed.note)
+    assert (follower.pending, follower.waiting) == (None, 0)
+    assert follower.generations == leader.generations
+    assert await follower.handovers() == await leader.handovers() == ()
+    told = [
+        await asyncio.to_thread(log.survey.standing, now=firm.clock.wall)
+        for log in (leader, follower)
+    ]
+    assert told[0] == told[1]
+    assert [each.size for each in told[1].followers] == [sealed.tree_size]
+
+    witness.instead = gone
+    receipt = await follower.append(submission(2))
+    waiting = asyncio.gather(follower.seal(receipt.index))
+    async with asyncio.timeout(DEADLINE_S):
+        while follower.pending != "witnesses":
+            await follower._news()
+    assert follower.waiting == 1
+    told = [
+        await asyncio.to_thread(log.survey.standing, now=firm.clock.wall)
+        for log in (leader, follower)
+    ]
+    assert [each.followers[0].answers for each in told] == [False, True]  # who asks, knows
+    assert {each.seals_waiting for each in told} == {1}
+
+    firm.cut_leader()  # whoever leads next asks for what is still wished
+    await until_leads(leader, follower)
+    witness.instead = None
+    async with asyncio.timeout(DEADLINE_S):
+        (late,) = await waiting
+        while leader.waiting or follower.waiting:
+            await follower._news()
+    assert policy.holds(late.checkpoint)
+    assert follower.pending is None
+    firm.require_sound(max(leader.size, follower.size))
+
+
+async def test_who_leads_no_more_shows_what_it_knew(firm: Firm) -> None:
+    leader, follower = await firm.two()
+    await leader.append(submission(1))
+    await leader.seal(0)
+    seen = await leader.checkpoint()
+    await leader.close()
+    await until_leads(follower)
+    assert leader.size == 1
+    assert await leader.checkpoint() == seen
+    assert leader.generations == follower.generations
+
+
+async def test_a_database_that_does_not_answer_refuses_the_start(
+    tmp_path: Path, keys: LogKeys
+) -> None:
+    url, guard = "postgresql://someone:hush@127.0.0.1:1/nothing", tmp_path / "guard"
+    lead = partial(Log.open, keys=keys, guard=guard, clock=lambda: 0)
+    with pytest.raises(StoreError, match="could not open") as caught:
+        await SharedLog.open(url, lead=lead, keys=keys, guard=guard, patience_s=0.2)
+    assert "hush" not in str(caught.value)
