@@ -32,7 +32,8 @@ from ledger.replay import Findings, read_tile
 from ledger.tiles import TileCache, tile_path
 
 SECOND_MS = 999
-"""A cosignature's time is in whole seconds: it was made until so much after it."""
+"""A cosignature's time is in whole seconds, and so is many an authority's: it was made until so
+much after it."""
 BESIDE = ".tsr"
 LONGEST = 1 << 20
 _DASH = "— ".encode()
@@ -239,7 +240,7 @@ def between(index: int, said: Iterable[Said], anchors: Sequence[tuple[int, Ancho
 
 
 def _whole_second(bound: Bound) -> Bound:
-    return replace(bound, at=bound.at + SECOND_MS) if bound.of == COSIGNATURE else bound
+    return bound if bound.at % 1000 else replace(bound, at=bound.at + SECOND_MS)
 
 
 class _Sides:

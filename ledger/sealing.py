@@ -6,6 +6,9 @@ Nothing here is on an append's way. A seal waits for all of it and fails closed:
 is down it is pending, and everybody is asked again, at growing intervals, one flight at a time.
 With no witnesses configured there is only the timestamp, with no authority only the checkpoint.
 
+An authority that is not ours is asked at most once in so many seconds (`Paced`); what is sealed
+meanwhile shares the next token.
+
 By the clock, without any seal: a token each hour if the log has grown, and once a day a heartbeat,
 which has everything logged back and asks everybody anew (`ledger.anchors`).
 """
@@ -14,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -40,6 +45,33 @@ Timestamp = Callable[[bytes], Awaitable[bytes]]
 """Data to an RFC 3161 token (DER) over it."""
 
 _log = logging.getLogger("ledger")
+
+
+class Paced:
+    """An authority that is not ours to load: asked at most once in `pace_s`, whoever asks."""
+
+    def __init__(
+        self, ask: Timestamp, *, pace_s: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ask = ask
+        self._pace_s = pace_s
+        self._monotonic = monotonic
+        self._asked = -math.inf
+
+    @property
+    def wait_s(self) -> float:
+        """How long until it may be asked again, seconds."""
+        return max(0.0, self._asked + self._pace_s - self._monotonic())
+
+    async def turn(self) -> None:
+        """Wait until it may be asked."""
+        while self.wait_s > 0:  # noqa: ASYNC110 - nobody tells that time has passed
+            await asyncio.sleep(self.wait_s)
+
+    async def __call__(self, data: bytes) -> bytes:
+        await self.turn()
+        self._asked = self._monotonic()
+        return await self._ask(data)
 
 
 _T = TypeVar("_T")
@@ -153,9 +185,20 @@ class Sealer:
         ready = await self._ready(index)
         if self._timestamp is None:
             return Attested(ready.size, ready.note, None)
+        if await self._waited():  # one token for all that was sealed meanwhile
+            ready = await self._ready(index)
         token = await self._request_token(self._timestamp, ready.note.encode())
         await self._keep_token(ready, token)
         return Attested(ready.size, ready.note, token)
+
+    async def _waited(self) -> bool:
+        """Wait for the authority's turn; whether that took a while."""
+        if not isinstance(self._timestamp, Paced) or self._timestamp.wait_s <= 0:
+            return False
+        self.pending = "timestamp"
+        await self._timestamp.turn()
+        self._require_open()
+        return True
 
     async def _keep_token(self, ready: Witnessed, token: bytes) -> None:
         await self._write(lambda: self._sequencer.attest(ready.size, TIMESTAMP, token, ready.who))
@@ -192,6 +235,7 @@ class Sealer:
             self._require_open()
             await asyncio.sleep(wait)
             self._require_open()
+            await self._waited()
             wait = min(wait * 2, longest)
 
     async def _token(self, timestamp: Timestamp, note: bytes) -> bytes:
@@ -227,6 +271,7 @@ class Sealer:
         if self._timestamp is None or now - (anchoring.timed_at or 0) < HOUR_MS:
             return
         async with self._flight:
+            await self._waited()
             ready = self._newest()
             if ready is not None and ready.size > anchoring.timed:
                 token = await self._token(self._timestamp, ready.note.encode())

@@ -55,6 +55,7 @@ from server.outbox.console import ConsoleOutbox
 from server.services.accounts import Accounts, NewStaff, demo_staff
 from server.storage.accounts import AccountStore
 from server.storage.database import Database
+from server.timestamps import OutsideTime
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
 from signing.tokens import read_stamp
@@ -143,7 +144,9 @@ async def running(
             await accounts.put_staff(person)
 
         ask = await closing.enter_async_context(Asker())
-        ledger = await _ledger(config, office, clock, ask)
+        office.trust_outside(root for each in config.authorities for root in each.roots)
+        outside = _outside(config, ask, clock)
+        ledger = await _ledger(config, office, clock, ask, outside)
         closing.push_async_callback(ledger.close)
         office.trust_ledger(ledger.generations, config.policy, since=lambda: ledger.witnessed_from)
 
@@ -161,6 +164,7 @@ async def running(
                 catalogue=catalogue,
                 failed=failed,
                 warm=warm,
+                outside=outside,
             )
         )
         app = _doors(config, office, accounts, ledger, backstage, catalogue, clock=clock)
@@ -200,7 +204,9 @@ async def ledger_alone(
         people = demo_staff(lambda label: derive(config.secret, label))
         office = await asyncio.to_thread(_office, config, people, clock)
         ask = await closing.enter_async_context(Asker())
-        ledger = await _ledger(config, office, clock, ask)
+        office.trust_outside(root for each in config.authorities for root in each.roots)
+        outside = _outside(config, ask, clock)
+        ledger = await _ledger(config, office, clock, ask, outside)
         closing.push_async_callback(ledger.close)
         office.trust_ledger(ledger.generations, config.policy, since=lambda: ledger.witnessed_from)
         yield office, ledger
@@ -269,7 +275,23 @@ def _office(config: Config, people: tuple[NewStaff, ...], clock: Callable[[], in
     return office
 
 
-async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask: Ask) -> Log:
+def _outside(config: Config, ask: Asker, clock: Callable[[], int]) -> OutsideTime | None:
+    async def post(url: str, request: bytes) -> bytes:
+        answer = await ask(url, request, kind="application/timestamp-query")
+        if answer.status != 200:
+            raise OSError(f"the authority answered with status {answer.status}")
+        return answer.body
+
+    return OutsideTime(config.authorities, post, clock=clock) if config.authorities else None
+
+
+async def _ledger(
+    config: Config,
+    office: Office,
+    clock: Callable[[], int],
+    ask: Ask,
+    outside: OutsideTime | None,
+) -> Log:
     async def timestamp(note: bytes) -> bytes:
         return await asyncio.to_thread(office.timestamp, hashlib.sha256(note).digest())
 
@@ -280,8 +302,8 @@ async def _ledger(config: Config, office: Office, clock: Callable[[], int], ask:
         keys=office.ledger.at_hand,
         guard=directory / "guard.json",
         clock=clock,
-        timestamp=timestamp,
-        read_token=lambda token, note: read_stamp(token, note, roots=(office.root,)),
+        timestamp=outside.timestamp if outside else timestamp,
+        read_token=lambda token, note: read_stamp(token, note, roots=office.tsa_roots),
         witnesses=_witnesses(config.policy, office, clock, ask),
     )
 

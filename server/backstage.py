@@ -51,6 +51,7 @@ from server.storage.vault import Vault
 from server.studio import Studio
 from server.supervisor import Supervisor
 from server.takes import TakeFiles
+from server.timestamps import OutsideTime
 from server.watcher import Watcher
 from signing.ca import Office
 
@@ -104,6 +105,7 @@ async def open_backstage(
     catalogue: Catalogue,
     failed: Callable[[str], None],
     warm: bool,
+    outside: OutsideTime | None,
 ) -> AsyncIterator[Backstage]:
     """Open services, journal, studio, screens and jobs; take up what a former process left.
 
@@ -156,6 +158,7 @@ async def open_backstage(
             recover_takes=takes_on_disk(takes, Recordings(database)),
             takes=TakeFiles(takes),
             untold=studio,
+            stamped=outside.over if outside else None,
         )
         studio.tell(services.recordings, services.ceremony.lost)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))

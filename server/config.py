@@ -10,6 +10,9 @@
     --witness-policy FARSEAL_WITNESS_POLICY
                                         whose cosignatures seals need, and where to ask for them
                                         (the file `witness-policy` in the directory, if any)
+    --timestamp-authorities FARSEAL_TIMESTAMP_AUTHORITIES
+                                        other people's authorities that date the ledger (the file
+                                        `timestamp-authorities` in the directory, if any)
     --gm           FARSEAL_GM           sign the ledger's checkpoints by SM2 too (off)
     --ledger-database FARSEAL_LEDGER_DATABASE
                                         the ledger's PostgreSQL, postgresql://user:password@host/db
@@ -32,9 +35,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography import x509
+
 from ledger.errors import PolicyError
 from ledger.policy import NO_WITNESSES, Policy
 from ledger.sm2 import available
+from server.timestamps import MOST_AUTHORITIES, Authority
 from signing.keys import Secret
 
 _SHORTEST_SECRET = 32
@@ -58,6 +64,7 @@ class Config:
     ledger_database: Secret | None = field(default=None, kw_only=True)  # it holds a password
     policy: Policy = NO_WITNESSES
     gm: bool = False
+    authorities: tuple[Authority, ...] = ()
 
     @property
     def secure(self) -> bool:
@@ -79,6 +86,7 @@ def read_config(
     trust_proxy: bool = False,
     ledger_database: str | None = None,
     witness_policy: Path | None = None,
+    timestamp_authorities: Path | None = None,
     gm: bool = False,
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
@@ -115,9 +123,11 @@ def read_config(
         data / "secret", os.environ if environment is None else environment, random
     )
     policy = _policy(witness_policy, data / "witness-policy")
+    authorities = _authorities(timestamp_authorities, data / "timestamp-authorities")
     address = _ledger_database(ledger_database)
     return Config(
-        data, host, port, url, media_hosts, trust_proxy, secret, policy, gm, ledger_database=address
+        *(data, host, port, url, media_hosts, trust_proxy, secret, policy, gm, authorities),
+        ledger_database=address,
     )
 
 
@@ -150,6 +160,28 @@ def _policy(asked: Path | None, usual: Path) -> Policy:
     except (OSError, UnicodeDecodeError, PolicyError) as error:
         raise ConfigError(f"the witness policy {path} is of no use: {error}") from error
     return policy
+
+
+def _authorities(asked: Path | None, usual: Path) -> tuple[Authority, ...]:
+    """One a line: an address and, beside the file, the PEM file of the roots its tokens lead to."""
+    path = asked or (usual if usual.exists() else None)
+    if path is None:
+        return ()
+    found = []
+    try:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            words = line.partition("#")[0].split()
+            if not words:
+                continue
+            if len(words) != 2 or urlsplit(words[0]).scheme not in ("http", "https"):
+                raise ValueError(f"line {number} is not an address and a file of root certificates")
+            pem = (path.parent / words[1]).read_bytes()
+            found.append(Authority(words[0], tuple(x509.load_pem_x509_certificates(pem))))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the timestamp authorities {path} are of no use: {error}") from error
+    if not 0 < len(found) <= MOST_AUTHORITIES:
+        raise ConfigError(f"{path} names {len(found)} authorities, not 1 to {MOST_AUTHORITIES}")
+    return tuple(found)
 
 
 def _master_secret(

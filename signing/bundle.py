@@ -23,7 +23,7 @@ from signing import cades, manifest
 from signing.archive import Limits, pack, unpack
 from signing.certificates import encode
 from signing.errors import BundleError
-from signing.session_times import OPENING, SEALED, SEALED_TOKEN
+from signing.session_times import OPENING, OPENING_TOKEN, SEALED, SEALED_TOKEN
 
 if TYPE_CHECKING:
     from signing.ca import Office
@@ -137,7 +137,8 @@ class BundleContents:
     status          `signing.status.build(...)`: the newest signed status list
     receipts        [{"index","leaf_hash"}] the applicant was shown during the session
     handovers       how the ledger's keys changed, if they did: texts of `ledger.handover`, in order
-    opening         the note the session's first opening words were drawn from; None if not kept
+    opening         the note the session's first opening words were drawn from, with the outside
+                    token over it (empty: none); None if not kept
     session_seal    the session's seal as Log.seal gave it, as C2SP tlog-proof text, and its token:
                     (text, token or b""); None if there is none
     salt_key        32 bytes; the case's *register* key: salts of the manifest's own items
@@ -166,7 +167,7 @@ class BundleContents:
     receipts: Sequence[Mapping[str, Any]]
     salt_key: bytes
     made_at: int
-    opening: str | None = None
+    opening: tuple[str, bytes] | None = None
     session_seal: tuple[str, bytes] | None = None
     handovers: Sequence[str] = ()
 
@@ -241,7 +242,10 @@ def _files(contents: BundleContents, office: Office) -> dict[str, bytes]:
     for number, text in enumerate(contents.handovers, 1):
         files[f"{HANDOVERS}/{number}.txt"] = text.encode()
     if contents.opening is not None:
-        files[OPENING] = contents.opening.encode()
+        note, stamped = contents.opening
+        files[OPENING] = note.encode()
+        if stamped:
+            files[OPENING_TOKEN] = stamped
     if contents.session_seal is not None:
         proof, token = contents.session_seal
         files[SEALED] = proof.encode()

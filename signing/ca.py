@@ -9,7 +9,7 @@ the ledger's keys (`signing.ledger_keys`), `ledger-sm2.key` if asked for; `root.
 `signing.founding` says how the directory comes into being.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +125,8 @@ class Office:
         self._issuing = Issuer(profile, read_certificate(directory, "issuing"), issuing, "issuing")
         self._sm2: Sm2Verifier | None = None
         self._trust_file = TrustFile(directory / "trust.json")
+        self.tsa_roots = tuple(dict.fromkeys((self.root, *self._trust_file.tsa_roots())))
+        """Where tokens may lead: the office's own root, then those of authorities it has named."""
         self.ledger = LedgerKeys.open(
             directory, self._keyring, founded=profile.origin, told=self._trust_file.told
         )
@@ -259,7 +261,7 @@ class Office:
             "office": {"name_zh": self.profile.name_zh, "name_en": self.profile.name_en},
             "demo": self.profile.demo,
             "roots": [armor(self.root)],
-            "tsa_roots": [armor(self.root)],
+            "tsa_roots": [armor(each) for each in self.tsa_roots],
             "ledger": self.ledger.record() | ({"sm2": self._sm2.vkey} if self._sm2 else {}),
             "seal": {"subject": seal.subject.rfc4514_string(), "key_id": key_id.hex()},
             **(self._witnessing() if self._witnessing else self._trust_file.witnesses()),
@@ -268,6 +270,11 @@ class Office:
         }
         self._trust_file.keep(value)
         return value
+
+    def trust_outside(self, roots: Iterable[x509.Certificate]) -> None:
+        """Name the roots of other people's time stamping authorities in trust.json, for good: what
+        they have dated stays dated."""
+        self.tsa_roots = tuple(dict.fromkeys((*self.tsa_roots, *roots)))
 
     def trust_ledger(
         self,

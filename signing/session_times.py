@@ -1,6 +1,6 @@
 """Between which times a session lies, and who says so: the report that dates its recording.
 
-    1 a checkpoint an outside party signed  ->  the opening words, read aloud in the recording
+    1 a checkpoint an outside party signed or stamped  ->  the opening words, read aloud
     2 the first recorded segment's entry
     3 the last one's
     4 the next checkpoint over the session's seal, signed and timestamped
@@ -18,7 +18,7 @@ from ledger.entry import Leaf
 from ledger.errors import LedgerError
 from ledger.note import Verifier, open_checkpoint
 from ledger.proof import TlogProof
-from signing.errors import SigningError
+from signing.errors import CertificateError, SigningError
 from signing.proofs import SEAL
 from signing.report import Failed
 from signing.tokens import Token, read_token
@@ -26,6 +26,8 @@ from signing.trust import Trust
 
 OPENING = "ledger/opening.txt"
 """The note the opening words were drawn from."""
+OPENING_TOKEN = "timestamps/opening.tsr"  # noqa: S105 - a file's name
+"""An outside authority's token over that note, if the words were drawn from one too."""
 SEALED = "ledger/session-seal.txt"
 """The session's seal proven under the first checkpoint over it (C2SP tlog-proof)."""
 SEALED_TOKEN = "timestamps/session-seal.tsr"  # noqa: S105 - a file's name
@@ -50,7 +52,7 @@ def session_times(
     """
     ours = [leaf for leaf in leaves if leaf.body.get("session") == session]
     segments = [leaf for leaf in ours if leaf.body.get("kind") == "segment"]
-    lines = [_not_before(ours, openings, files, trust, keys)]
+    lines = _not_before(ours, openings, files, trust, keys)
     for key, place in (("first", 0), ("last", -1)):
         if segments:
             lines.append({"key": key, "index": segments[place].index, "at": segments[place].time})
@@ -65,35 +67,60 @@ def _not_before(
     files: Mapping[str, bytes],
     trust: Trust,
     keys: Sequence[Verifier],
-) -> Dated:
+) -> list[Dated]:
     drawn = [leaf for leaf in leaves if leaf.body.get("evidence") == "opening_words_issued"]
     # The first words: whatever is chained behind them, all of the recording is, is no older.
     held = files.get(OPENING)
     if not drawn or held is None:
-        return {"key": "no-before", "why": "not-kept"}
+        return [{"key": "no-before", "why": "not-kept"}]
     first = drawn[0]
     opened = {(each["event"], each["name"]): each["sha256"] for each in openings}
     if opened.get((first.event, "checkpoint")) != sha256(held).hexdigest():
         raise Failed("other-content", name=OPENING, index=first.index)
     outside = str(first.body.get("outside", "none"))
     if outside != "signed":
-        return {"key": "no-before", "why": outside if outside == "unavailable" else "none"}
+        return [{"key": "no-before", "why": outside if outside == "unavailable" else "none"}]
     try:
         checkpoint = open_checkpoint(held.decode(), keys)
         signed = trust.policy.cosignatures(held.decode())
         enough = trust.policy.asks and trust.policy.holds(held.decode())
     except (LedgerError, UnicodeDecodeError) as failure:
         raise Failed("checkpoint", error=str(failure)) from failure
+    dated: list[tuple[int, list[str]]] = []
     times = [each.time * 1000 for each in signed if each.time]
-    if not enough or not times:
-        return {"key": "no-before", "why": "unknown"}
-    return {
-        "key": "not-before",
-        "at": min(times),
-        "who": sorted({each.verifier.name for each in signed}),
-        "size": checkpoint.size,
-        "age_s": max(0, first.time - min(times)) // 1000,
-    }
+    if enough and times:
+        dated.append((min(times), sorted({each.verifier.name for each in signed})))
+    dated += _opening_token(first, files, trust)
+    return [
+        {
+            "key": "not-before",
+            "at": at,
+            "who": who,
+            "size": checkpoint.size,
+            "age_s": max(0, first.time - at) // 1000,
+        }
+        for at, who in dated
+    ] or [{"key": "no-before", "why": "unknown"}]
+
+
+def _opening_token(
+    first: Leaf, files: Mapping[str, bytes], trust: Trust
+) -> list[tuple[int, list[str]]]:
+    """The time and authority of the token the words were drawn from, if that is an outsider's."""
+    held, named = files.get(OPENING_TOKEN), first.body.get("token_sha256")
+    if held is None:
+        return []
+    if sha256(held).hexdigest() != named:
+        raise Failed("other-content", name=OPENING_TOKEN, index=first.index)
+    try:
+        token = read_token(held, digest=sha256(files[OPENING]).digest(), roots=trust.tsa_roots)
+    except CertificateError:  # nobody this trust.json names
+        return []
+    except SigningError as failure:
+        raise Failed("timestamp", error=str(failure)) from failure
+    if token.path[-1] in trust.roots:
+        return []
+    return [(token.at, [token.certificate.subject.rfc4514_string()])]
 
 
 def _not_after(

@@ -105,6 +105,8 @@ class Trust:
             found.append("no-witness")
         if set(self.tsa_roots) <= set(self.roots):
             found.append("own-time")
+        elif set(self.tsa_roots) & set(self.roots):
+            found.append("own-time-signatures")
         return tuple(found)
 
 
@@ -152,6 +154,13 @@ class TrustFile:
         names = ("witnesses", "policy", "witnessed_from")
         found = {name: self.told[name] for name in names if name in self.told}
         return found or witnessing(NO_WITNESSES, None)
+
+    def tsa_roots(self) -> tuple[x509.Certificate, ...]:
+        """The roots of time stamping authorities it named. Raises TrustError."""
+        try:
+            return _certificates(self.told.get("tsa_roots", []))
+        except (TypeError, AttributeError, ValueError) as failure:
+            raise TrustError(f"this trust.json cannot be read: {failure}") from failure
 
     def keep(self, value: Mapping[str, Any]) -> None:
         """Write a trust.json, if it says something else."""

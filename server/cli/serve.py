@@ -69,6 +69,12 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     help="File that names the ledger's witnesses and how many must sign (C2SP tlog-policy).",
 )
 @click.option(
+    "--timestamp-authorities",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FARSEAL_TIMESTAMP_AUTHORITIES",
+    help="File that names other people's RFC 3161 authorities and their roots, to date the ledger.",
+)
+@click.option(
     "--gm",
     is_flag=True,
     envvar="FARSEAL_GM",
@@ -83,6 +89,7 @@ def command(
     trust_proxy: bool,
     ledger_database: str | None,
     witness_policy: Path | None,
+    timestamp_authorities: Path | None,
     gm: bool,
 ) -> None:
     """Start the office: pages, API, live sessions, ledger.
@@ -102,6 +109,7 @@ def command(
             trust_proxy=trust_proxy,
             ledger_database=ledger_database,
             witness_policy=witness_policy,
+            timestamp_authorities=timestamp_authorities,
             gm=gm,
             environment=os.environ,
         )

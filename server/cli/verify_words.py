@@ -205,6 +205,9 @@ NOTES: Mapping[str, Words] = {
         "it again",
     ),
     "own-time": words("时间由公证处自己的时间戳服务给出", "the time is the operator's own"),
+    "own-time-signatures": words(
+        "签名的时间由公证处自己的时间戳服务给出", "the signatures' times are the operator's own"
+    ),
     "sm2-unchecked": words(
         "检查点的 SM2 签名行在这里没有核对（需要 farseal[gm]）；Ed25519 和 ML-DSA-44 已核对",
         "SM2 line: not checked here (needs farseal[gm]); Ed25519 and ML-DSA-44 were",
@@ -245,8 +248,9 @@ BETWEEN: Mapping[str, Words] = {
         "not before: unavailable, the outside parties had not signed when the words were drawn",
     ),
     "no-before-unknown": words(
-        "不早于：无从得知，信任文件里的见证方没有签过该检查点",
-        "not before: unavailable, the witnesses of your trust.json have not signed that checkpoint",
+        "不早于：无从得知，信任文件里的见证方和时间戳机构都没有签过该检查点",
+        "not before: unavailable, nobody outside that your trust.json names has signed that "
+        "checkpoint",
     ),
     "no-before-not-kept": words(
         "不早于：无从得知，证据包里没有当时的检查点",

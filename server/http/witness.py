@@ -77,7 +77,7 @@ class WitnessRoom:
 
 
 class Asker:
-    """Asks witnesses over HTTP: `ask(url, body)`, or `ask(url, None)` to read.
+    """Asks others over HTTP: `ask(url, body)`, or `ask(url, None)` to read; `kind`: of the body.
 
     It follows no redirection and reads no more of an answer than one may be long. Raises OSError
     when there is none; deadlines are the caller's.
@@ -95,13 +95,14 @@ class Asker:
             await self._session.close()
             self._session = None
 
-    async def __call__(self, url: str, body: bytes | None) -> Answer:
+    async def __call__(self, url: str, body: bytes | None, *, kind: str | None = None) -> Answer:
+        headers = {"Content-Type": kind} if kind else None
         if self._session is None:
             raise OSError("the asker is closed")
         method = "GET" if body is None else "POST"
         try:
             async with self._session.request(
-                method, url, data=body, allow_redirects=False
+                method, url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 found = b""
                 while len(found) <= MAX_ANSWER_BYTES:

@@ -22,7 +22,7 @@ from server.services.evidence_bundle import EvidenceBundles
 from server.services.identity import Analysis, IdentityDesk
 from server.services.intake import Intake
 from server.services.ledger_port import Ledger
-from server.services.opening import drawing_from
+from server.services.opening import Stamp, drawing_from
 from server.services.reception import Reception
 from server.services.recordings import Recordings
 from server.services.sealing import Passed, Sealing
@@ -125,6 +125,7 @@ def assemble(
     packs: Mapping[str, RulePack] | None = None,
     calendar: Calendar | None = None,
     untold: Untold | None = None,
+    stamped: Stamp | None = None,
     passed: Passed = lambda _name: None,
 ) -> Services:
     """Build every service. Nothing is started here; nothing here is owned by the services."""
@@ -186,7 +187,7 @@ def assemble(
         appointments=Appointments(workplace, intake),
         reception=reception,
         ceremony=Ceremony(
-            conduct, documents, closing, journal=journal, draw=drawing_from(ledger, clock)
+            conduct, documents, closing, journal=journal, draw=drawing_from(ledger, clock, stamped)
         ),
         recordings=recordings,
         identity=IdentityDesk(conduct, analysis),

@@ -339,8 +339,8 @@ class Ceremony:
             self._workplace.act("system"),
             pack=self._conduct.pack(change),
             key="opening_words_issued",
-            facts={"words": list(words), "checkpoint": drawn.note},
-            items={"checkpoint": drawn.seed.hex()},
+            facts={"words": list(words)} | drawn.kept,
+            items={"checkpoint": drawn.digest},
             public=drawn.public,
         )
 

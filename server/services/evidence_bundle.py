@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from base64 import b64decode
 from typing import Any
 
 from ledger.entry import Leaf, canonical_json, derive_salt
@@ -181,13 +182,17 @@ class EvidenceBundles:
             for gap in await self._workplace.recordings.gaps(session.id)
         ]
 
-    def _opening(self, events: tuple[WrittenEvent, ...], session: Session) -> str | None:
-        """The note of the session's first opening words."""
+    def _opening(
+        self, events: tuple[WrittenEvent, ...], session: Session
+    ) -> tuple[str, bytes] | None:
+        """The note of the session's first opening words, and the outside token over it, if any."""
         for event in events:
             told = json.loads(event.body)
             if event.session_id == session.id and told.get("evidence") == "opening_words_issued":
-                found = self._workplace.files.private(event)["facts"].get("checkpoint")
-                return None if found is None else str(found)
+                facts = self._workplace.files.private(event)["facts"]
+                if facts.get("checkpoint") is None:
+                    return None
+                return str(facts["checkpoint"]), b64decode(facts.get("token", ""))
         return None
 
     def _disclosed(self, case: Case, events: tuple[WrittenEvent, ...]) -> list[Disclosure]:

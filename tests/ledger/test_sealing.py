@@ -14,6 +14,7 @@ from ledger.log import Log
 from ledger.note import Checkpoint, LogKeys, open_checkpoint
 from ledger.policy import Policy
 from ledger.proof import TlogProof
+from ledger.sealing import Paced
 from ledger.sqlite import SqliteStore
 from ledger.witness import Answer
 from tests.ledger.house import Office, submission
@@ -134,6 +135,19 @@ async def test_one_that_hangs_keeps_no_quorum_waiting(world: World) -> None:
     names = {each.verifier.name for each in world.policy.cosignatures(sealed.checkpoint)}
     assert names == {"w1.example", "w2.example"}
     await log.close()  # nor does it keep the log from closing
+
+
+async def test_seals_that_wait_for_an_authorities_turn_share_its_token(world: World) -> None:
+    world.office.timestamp = Paced(world.timestamp, pace_s=1.0)
+    log = await world.office.open()
+    await log.append(submission(1))
+    await log.seal(0)
+    for number in (2, 3, 4):
+        await log.append(submission(number))
+    async with asyncio.timeout(30):
+        sealed = await asyncio.gather(*(log.seal(index) for index in range(1, log.size)))
+    assert len(world.stamped) == 2
+    assert len({each.timestamp for each in sealed}) == 1
 
 
 async def test_no_quorum_no_seal(world: World) -> None:

@@ -34,6 +34,7 @@ from server.storage.objects import Objects
 from server.storage.outbox import Outbox
 from server.storage.vault import Vault
 from server.takes import TakeFiles
+from server.timestamps import OutsideTime
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
 from signing.seal import Strokes, office_seal_svg, strokes_svg
@@ -155,6 +156,7 @@ async def open_stage(
     witnesses: Callable[[Office], Witnesses] | None = None,
     packs: Mapping[str, RulePack] | None = None,
     untold: Untold | None = None,
+    outside: OutsideTime | None = None,
 ) -> AsyncIterator[Stage]:
     """Open the office in a directory (again)."""
     packs = packs or load_packs()
@@ -162,6 +164,7 @@ async def open_stage(
     waiting: list[tuple[str, str]] = []
     async with AsyncExitStack() as closing:
         office = open_office(directory / "office", PROFILE, Secret(SECRET), clock=clock)
+        office.trust_outside(outside.roots if outside else ())
         database = Database(directory / "farseal.db")
         await database.open()
         closing.push_async_callback(database.close)
@@ -178,8 +181,8 @@ async def open_stage(
             keys=office.log_keys,
             guard=directory / "ledger" / "guard.json",
             clock=lambda: time.time_ns() // 1_000_000,
-            timestamp=timestamp,
-            read_token=lambda token, note: read_stamp(token, note, roots=(office.root,)),
+            timestamp=outside.timestamp if outside else timestamp,
+            read_token=lambda token, note: read_stamp(token, note, roots=office.tsa_roots),
             witnesses=witnesses(office) if witnesses else None,
         )
         closing.push_async_callback(log.close)
@@ -231,6 +234,7 @@ async def open_stage(
             takes=TakeFiles(directory / "recordings"),
             packs={key: replace(pack, grace_ms=GRACE_MS) for key, pack in packs.items()},
             untold=untold,
+            stamped=outside.over if outside else None,
             passed=passed,
         )
         if jobs is not None:

@@ -6,14 +6,17 @@ import json
 import time
 import zipfile
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pytest
 from script import LIN, WANG, Play
-from stage import Stage, open_stage
+from stage import PROFILE, SECRET, Stage, StageClock, open_stage
 
 from ledger.cosigning import Witnesses
 from server.domain.errors import DomainError
-from signing.ca import Office
+from server.timestamps import Authority, OutsideTime
+from signing.ca import Office, open_office
+from signing.keys import Secret
 from signing.trust import Trust
 from signing.verify_bundle import verify
 from tests.ledger.outside import Outside, gone
@@ -200,3 +203,39 @@ async def test_witnesses_that_are_away_at_the_opening_leave_a_gap_that_is_writte
         (words,) = [json.loads(each.body) for each in events if "opening_words_issued" in each.body]
         assert words["outside"] == "unavailable"
         assert "outside_age" not in words
+
+
+async def test_an_outside_authority_dates_a_session_too(tmp_path) -> None:
+    """Its token under the opening words, and over the session's seal; no witness is there."""
+    other = open_office(tmp_path / "other", PROFILE, Secret(SECRET), clock=StageClock())
+
+    async def post(url: str, request: bytes) -> bytes:
+        return other.tsa.respond(request)
+
+    authority = Authority("http://tsa.example", (other.root,))
+    outside = OutsideTime([authority], post, clock=StageClock(), pace_s=0)
+    (tmp_path / "stage").mkdir()
+    async with open_stage(tmp_path / "stage", outside=outside) as stage:
+        play = Play(stage)
+        for scene in (play.to_waiting, play.session, play.certify, play.judge, play.approve):
+            await scene()
+        await stage.work()
+        trust = Trust.parse(stage.office.trust())
+        bundle = (await stage.services.delivery.bundle(WANG, play.case)).content
+        report = await asyncio.to_thread(verify, bundle, trust, at=stage.clock())
+        assert report.verdict == "valid", [c for c in report.checks if c.outcome != "ok"]
+        assert "own-time-signatures" in report.notes
+        before, first, last, after = report.facts["between"]
+        name = other.tsa.certificate.subject.rfc4514_string()
+        assert (before["key"], before["who"]) == ("not-before", [name])
+        assert (after["key"], after["who"]) == ("not-after", [name])
+        assert before["at"] <= first["at"] <= last["at"] <= after["at"]
+        events = await stage.services.workplace.outbox.of_case(play.case)
+        (words,) = [json.loads(each.body) for each in events if "opening_words_issued" in each.body]
+        with zipfile.ZipFile(io.BytesIO(bundle)) as files:
+            token = files.read("timestamps/opening.tsr")
+        assert words["token_sha256"] == sha256(token).hexdigest()
+        # To a reader whose trust.json does not name that authority it proves nothing.
+        less = stage.office.trust() | {"tsa_roots": stage.office.trust()["roots"]}
+        report = await asyncio.to_thread(verify, bundle, Trust.parse(less), at=stage.clock())
+        assert report.verdict != "valid"
