@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger.entry import NO_HASH, Leaf
-from ledger.errors import DamageError, EntryError, GuardError, NoteError
+from ledger.errors import DamageError, EntryError, GuardError, NoteError, StoreError
 from ledger.generations import Generation, Keybook, KnownLog
-from ledger.guard import Guard
+from ledger.guard import Guard, Mark
 from ledger.handover import generations_of, own_case
 from ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Edge, expand, leaf_hash, split_hashes
 from ledger.note import LogKeys, open_checkpoint
@@ -52,13 +52,14 @@ def recover(store: Store, *, keys: LogKeys, guard: Guard) -> Recovered:
 
     keys: those of a log that has never changed them; else its own case names them.
     """
+    mark = guard.read()  # first: a process that begins to lead meanwhile raises it
     store.open()
     edge = rebuild_edge(store)
     last = _last_leaf(store, edge.size)
     reader = LogReader(store, lambda: State(edge, None))
     generations = _generations(store, keys)
     published = _published(store, reader, edge.size, KnownLog(keys.origin, generations))
-    _require_guard(guard, reader, edge.size, published)
+    _require_guard(guard, mark, reader, edge.size, published)
     heads = _heads(store, published.checkpoint.size if published else 0, edge.size)
     if last is None:
         return Recovered(State(edge, published), NO_HASH.encode(), 0, heads, generations)
@@ -161,12 +162,13 @@ def _published(store: Store, reader: LogReader, entries: int, log: KnownLog) -> 
 
 
 def _require_guard(
-    guard: Guard, reader: LogReader, entries: int, published: Published | None
+    guard: Guard, mark: Mark | None, reader: LogReader, entries: int, published: Published | None
 ) -> None:
-    mark = guard.read()
     if mark is None:
         if published is None or published.checkpoint.size == 0:
             return
+        if guard.read() is not None:
+            raise StoreError("the ledger was first signed while it was read; look again")
         seen = published.checkpoint
         raise GuardError(
             f"the guard {guard.path} is missing, though the ledger has signed {seen.size} "

@@ -22,12 +22,14 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.fsck import fsck
+from ledger.guard import Guard, Mark
 from ledger.log import Log
 from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.note import LogKeys, open_checkpoint
-from ledger.postgres import PostgresStore
+from ledger.postgres import Follower, PostgresStore
 from ledger.proof import verify_case
 from ledger.read import respond
+from ledger.recovery import recover
 from ledger.shared import SharedLog
 from ledger.snapshot import Snapshot
 from tests.ledger.house import Clock, submission
@@ -336,3 +338,34 @@ async def test_a_database_that_does_not_answer_refuses_the_start(
     with pytest.raises(StoreError, match="could not open") as caught:
         await SharedLog.open(url, lead=lead, keys=keys, guard=guard, patience_s=0.2)
     assert "hush" not in str(caught.value)
+
+
+class Overtaken(Follower):
+    """A follower's look that is overtaken: its process begins to lead, and signs."""
+
+    def __init__(self, url: str, guard: Guard) -> None:
+        super().__init__(url)
+        self.guard = guard
+
+    def last_checkpoint(self) -> tuple[int, str] | None:
+        self.guard.raise_to(Mark(9, "0" * 64))
+        return super().last_checkpoint()
+
+
+async def test_a_look_that_is_overtaken_by_its_own_process_is_no_old_copy(firm: Firm) -> None:
+    leader = await firm.open()
+    await leader.append(submission(1))
+    await leader.seal(0)
+    await leader.close()
+    guard = Guard(firm.guard(0), firm.keys.origin)
+    overtaken = Overtaken(firm.url, guard)
+    try:
+        seen = await asyncio.to_thread(recover, overtaken, keys=firm.keys, guard=guard)
+        assert seen.state.edge.size == 1
+        firm.guard(0).unlink()
+        with pytest.raises(StoreError, match="look again"):
+            await asyncio.to_thread(recover, overtaken, keys=firm.keys, guard=guard)
+        with pytest.raises(GuardError, match="an old copy"):  # but the next one is
+            await asyncio.to_thread(recover, overtaken, keys=firm.keys, guard=guard)
+    finally:
+        overtaken.close()
