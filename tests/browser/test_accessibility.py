@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import ViewportSize
+from playwright.async_api import ViewportSize, expect
 
 from server.rehearsal.office import FreshOffice
 from server.rehearsal.visitor import Visitor
@@ -180,3 +180,18 @@ async def test_pages_of_the_approver(
         await doors.hand_over(visitor, person.page)
         name = f"a11y-{locale}-approvals-{size['width']}"
         assert await examine(person, "/desk/approvals", "main h1", name) == []
+
+
+async def test_a_dialog_gives_the_focus_back(
+    office: FreshOffice, launch: Launch, cases: Cases
+) -> None:
+    person = Person(await window(await launch(devices=()), PHONE), office)
+    await doors.hand_over(cases.applicant, person.page)
+    await person.visit(f"/cases/{cases.accepted}")
+    opener = person.page.locator(".ask")
+    await opener.focus()
+    await person.page.keyboard.press("Enter")
+    await person.see("dialog[open]")
+    await person.page.keyboard.press("Escape")
+    await person.page.locator("dialog").wait_for(state="detached")
+    await expect(opener).to_be_focused()

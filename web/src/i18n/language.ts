@@ -21,3 +21,8 @@ export function inLanguage(text: Bilingual | string | null | undefined, language
   if (typeof text === "string") return text;
   return text[language as Language] ?? text["zh-CN"] ?? text.en ?? "";
 }
+
+/** Sentences one after the other: a space between them, but for Chinese, whose full stop brings its own room. */
+export function inOneLine(...sentences: (string | null | undefined)[]): string {
+  return sentences.filter(Boolean).reduce<string>((line, next) => (!line || /[。！？；：]$/.test(line) ? line + next : `${line} ${next}`), "");
+}

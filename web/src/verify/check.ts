@@ -1,5 +1,5 @@
 import { api } from "../api/client";
-import type { VerifyCode, VerifyNumber } from "../api/types";
+import type { Dated, VerifyCode, VerifyNumber } from "../api/types";
 import { type Bytes, sha256 } from "../signing/bytes";
 import { checkBundle } from "./bundle";
 import { fromServer, type Public } from "./office";
@@ -60,18 +60,33 @@ function sessionOf(found: VerifyCode): Facts["session"] {
   return { ...session, steps: session.steps as NonNullable<Facts["session"]>["steps"], gaps: session.gaps };
 }
 
-const LARGEST = 100_000_000;
+const LARGEST = 100_000_000; // bytes: more than a telephone's browser reads at once
 const begins = (data: Uint8Array, magic: string) => [...magic].every((char, i) => data[i] === char.charCodeAt(0));
 
+const strange = (outcome: "failed" | "unavailable", reason: string): Report => ({
+  kind: "unknown",
+  place: "here",
+  checks: [{ key: "limits", outcome, reason, detail: {}, against: "" }],
+  notes: [],
+  facts: { values: {} },
+  asOf: null,
+});
+
+/** A file chosen on this device. One that is empty or too large to be read here says nothing of a certificate. */
+export async function checkChosen(file: Blob, progress: Progress): Promise<Report> {
+  if (file.size === 0) return strange("unavailable", "empty");
+  if (file.size > LARGEST) return strange("unavailable", "too-large");
+  return checkFile(new Uint8Array(await file.arrayBuffer()) as Bytes, progress);
+}
+
 export async function checkFile(data: Bytes, progress: Progress, office: Public = fromServer): Promise<Report> {
-  if (data.length <= LARGEST && begins(data, "PK\u0003\u0004")) return checkBundle(data, office, progress.checks);
-  if (data.length <= LARGEST && begins(data, "%PDF-")) {
+  if (begins(data, "PK\u0003\u0004")) return checkBundle(data, office, progress.checks);
+  if (begins(data, "%PDF-")) {
     const digest = await sha256(data);
     const report = await checkDigest(() => digest, office, { kind: "pdf", told: progress.checks, share: progress.share });
     return { ...report, checks: [...report.checks, elsewhere("seal"), elsewhere("pdf")] };
   }
-  const check: Check = { key: "limits", outcome: "failed", reason: data.length > LARGEST ? "too-large" : "unknown-kind", detail: {}, against: "" };
-  return { kind: "unknown", place: "here", checks: [check], notes: [], facts: { values: {} }, asOf: null };
+  return strange("failed", "unknown-kind");
 }
 
 interface ServerReport {
@@ -79,7 +94,7 @@ interface ServerReport {
   checks: Check[];
   notes: string[];
   as_of: number | null;
-  facts: { number?: string; certificate?: { number: string; issued_on: string }; facts?: Facts["values"]; pdf_sha256?: string };
+  facts: { number?: string; certificate?: { number: string; issued_on: string }; facts?: Facts["values"]; pdf_sha256?: string; between?: Dated[] };
 }
 
 /** Sends the file to the office, because the person said so. */
@@ -95,6 +110,7 @@ export async function checkOnServer(file: File, sent: (share: number) => void): 
       issued_on: answer.facts.certificate?.issued_on ?? null,
       values: answer.facts.facts ?? {},
       pdf_sha256: answer.facts.pdf_sha256,
+      between: answer.facts.between,
     },
     asOf: answer.as_of,
   };

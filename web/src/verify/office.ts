@@ -18,6 +18,8 @@ export interface Trust {
   /** `vkeys` sign now; `generations`, once there are several, are all that ever did. */
   ledger: { origin: string; vkeys: string[]; generations?: { vkeys: string[] }[] };
   witnesses: { name: string; vkey: string }[];
+  roots?: string[];
+  tsa_roots?: string[];
 }
 
 export const fromServer: Public = {
@@ -32,7 +34,9 @@ export const keysOf = (trust: Trust): Key[] => trust.ledger.vkeys.map(parseKey);
 export const everyKeyOf = (trust: Trust): Key[] => (trust.ledger.generations ?? [trust.ledger]).flatMap((one) => one.vkeys.map(parseKey));
 
 export function notesOf(trust: Trust): string[] {
-  return [...(trust.demo ? ["demo-office"] : []), ...(trust.witnesses.length ? [] : ["no-witness"]), "own-time"];
+  // Signatures are dated by the office's own authority; with another's root beside it, the ledger is not.
+  const own = (trust.tsa_roots ?? []).some((one) => !trust.roots?.includes(one)) ? "own-time-signatures" : "own-time";
+  return [...(trust.demo ? ["demo-office"] : []), ...(trust.witnesses.length ? [] : ["no-witness"]), own];
 }
 
 /** What is not there because of the line or the server is "unavailable", never a verdict about the file. */

@@ -1,3 +1,5 @@
+import type { Dated } from "../api/types";
+
 /** A report as the page shows it; the server's (POST /api/verify/file) has the same shape and no "elsewhere". */
 
 /** "elsewhere": left to the offline program or the office's server, and no part of this page's verdict. */
@@ -34,6 +36,8 @@ export interface Facts {
   session?: { started_at: number; duration_ms: number; steps: (Span & { number: number; title?: string; key: string })[]; gaps: (Span & { kind: string })[] } | null;
   pdf_sha256?: string;
   bundle_url?: string | null;
+  /** Between which times the session lies: said by the server, which reads timestamps too. */
+  between?: Dated[];
 }
 
 export function verdictOf(report: Pick<Report, "checks">): Verdict {

@@ -2,6 +2,7 @@
 
 import type { Case, CaseNext, Clock, TimelineEntry } from "./case";
 import type { Gap, RecordLine } from "./session";
+import type { Dated } from "./verify";
 
 export interface Staff {
   id: string;
@@ -31,6 +32,8 @@ export interface DeskCase extends Case {
   checks: { key: string; title: string; outcome: string; detail: string; note: string }[];
   timeline: TimelineEntry[];
   document: { pages: number; sha256: string } | null;
+  /** Between which times its newest session lies; null where there was none, or it cannot be said. */
+  between: Dated[] | null;
   authorisations: Record<string, unknown>[];
   returned: { reasons: string } | null;
   /** What the desk does next, in words. */

@@ -11,6 +11,17 @@ export interface VerifyNumber {
   issued_on: string;
 }
 
+/** One line of the report on between which times a session lies (`signing.session_times`). Times are ms since epoch. */
+export interface Dated {
+  key: "not-before" | "no-before" | "first" | "last" | "no-first" | "no-last" | "not-after" | "own-after" | "no-after";
+  why?: "none" | "unavailable" | "unknown" | "not-kept";
+  at?: number;
+  who?: string[];
+  size?: number;
+  age_s?: number;
+  index?: number;
+}
+
 export interface ReportCheck {
   number: number;
   key: string;
