@@ -7,7 +7,7 @@
 A report never claims more than was checked: `detail` holds what was seen, `against` the key or
 anchor it was held against, `notes` what a reader must know beside the verdict ("demo-office",
 "no-witness", "own-time", "own-time-signatures", "sm2-unchecked", "sm2-absent",
-"unknown-digest").
+"unknown-digest", "status-old").
 """
 
 from collections.abc import Callable, Mapping

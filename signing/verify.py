@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from signing.report import Check, Report
@@ -14,6 +15,11 @@ from signing.trust import Trust
 
 if TYPE_CHECKING:
     from signing.register import Register
+
+
+STALE_MS = 86_400_000
+"""How old a standing may be without a word. An office that is asked makes a new status list every
+twelve hours, and a ledger that has grown is timestamped each hour."""
 
 
 def verify(
@@ -36,15 +42,24 @@ def verify(
     if data.startswith(b"PK\x03\x04"):
         from signing import verify_bundle
 
-        return verify_bundle.verify(data, trust, at=at, status=status, max_age_ms=max_age_ms)
+        found = verify_bundle.verify(data, trust, at=at, status=status, max_age_ms=max_age_ms)
+        return _aged(found, at=at)
     if data.startswith(b"%PDF-"):
         from signing import verify_pdf
 
-        return verify_pdf.verify(
+        found = verify_pdf.verify(
             data, trust, ledger=ledger, at=at, status=status, max_age_ms=max_age_ms
         )
+        return _aged(found, at=at)
     failed = Check(1, "limits", "failed", {"size": len(data)}, reason="unknown-kind")
     return Report("unknown", (failed,), notes=trust.notes if trust else ())
+
+
+def _aged(report: Report, *, at: int) -> Report:
+    """With a word of warning where the standing it tells is not today's."""
+    if report.as_of is None or at - report.as_of <= STALE_MS:
+        return report
+    return replace(report, notes=(*report.notes, "status-old"))
 
 
 def _in_event_loop() -> bool:

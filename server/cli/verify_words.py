@@ -208,6 +208,11 @@ NOTES: Mapping[str, Words] = {
     "own-time-signatures": words(
         "签名的时间由公证处自己的时间戳服务给出", "the signatures' times are the operator's own"
     ),
+    "status-old": words(
+        "状态已是一天以前的：之后有没有撤销，这里看不出。请查公证处网站，或用较新的账本或状态表再核对",
+        "the standing is more than a day old: it does not show what was revoked since. Ask the "
+        "office's site, or check again with a newer ledger or status list",
+    ),
     "sm2-unchecked": words(
         "检查点的 SM2 签名行在这里没有核对（需要 farseal[gm]）；Ed25519 和 ML-DSA-44 已核对",
         "SM2 line: not checked here (needs farseal[gm]); Ed25519 and ML-DSA-44 were",

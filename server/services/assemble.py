@@ -26,6 +26,7 @@ from server.services.opening import Stamp, drawing_from
 from server.services.reception import Reception
 from server.services.recordings import Recordings
 from server.services.sealing import Passed, Sealing
+from server.services.session_dates import SessionDates
 from server.services.session_view import Presence
 from server.services.signatures import Signatures
 from server.services.status_lists import StatusLists
@@ -150,7 +151,8 @@ def assemble(
     glyphs = drawing.missing_glyphs
     sealed = SealedEntries(database)
     intake = Intake(workplace, missing_glyphs=glyphs)
-    reception = Reception(workplace, intake, missing_glyphs=glyphs)
+    dates = SessionDates(workplace, ledger=ledger, office=office)
+    reception = Reception(workplace, intake, missing_glyphs=glyphs, dates=dates)
     conduct = Conduct(
         workplace, spell=spell, presence=presence, say=analysis.say, fingerprint=fingerprint
     )

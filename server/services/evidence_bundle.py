@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-from base64 import b64decode
 from typing import Any
 
 from ledger.entry import Leaf, canonical_json, derive_salt
@@ -11,6 +10,7 @@ from ledger.proof import TlogProof
 from server.domain.case import Case
 from server.domain.session import Session
 from server.services.ledger_port import Ledger
+from server.services.session_dates import opening_event, opening_of
 from server.services.signatures import Signatures
 from server.services.status_lists import StatusLists
 from server.services.workplace import Workplace
@@ -95,6 +95,7 @@ class EvidenceBundles:
         events = await self._workplace.outbox.of_case(case.id)
         seal = next(index for index, leaf in chain if _is_seal(Leaf.parse(leaf).body, session.id))
         ended = await self._ledger.seal(seal)
+        opened = opening_event(events, session.id)
         return BundleContents(
             certificate=certificate,
             documents={"power-of-attorney.pdf": await self._signatures.signed(session, "document")},
@@ -137,7 +138,7 @@ class EvidenceBundles:
             salt_key=self._workplace.vault.cipher(case.id, "register").key,
             made_at=self._workplace.clock(),
             handovers=await self._ledger.handovers(),
-            opening=self._opening(events, session),
+            opening=opening_of(self._workplace, opened) if opened else None,
             session_seal=(
                 TlogProof(seal, ended.inclusion, ended.checkpoint).text,
                 ended.timestamp or b"",
@@ -181,19 +182,6 @@ class EvidenceBundles:
             }
             for gap in await self._workplace.recordings.gaps(session.id)
         ]
-
-    def _opening(
-        self, events: tuple[WrittenEvent, ...], session: Session
-    ) -> tuple[str, bytes] | None:
-        """The note of the session's first opening words, and the outside token over it, if any."""
-        for event in events:
-            told = json.loads(event.body)
-            if event.session_id == session.id and told.get("evidence") == "opening_words_issued":
-                facts = self._workplace.files.private(event)["facts"]
-                if facts.get("checkpoint") is None:
-                    return None
-                return str(facts["checkpoint"]), b64decode(facts.get("token", ""))
-        return None
 
     def _disclosed(self, case: Case, events: tuple[WrittenEvent, ...]) -> list[Disclosure]:
         """Openings, by digest, of everything but private facts."""

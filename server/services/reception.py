@@ -11,6 +11,7 @@ from server.domain.fields import MissingGlyphs
 from server.domain.participant import Staff
 from server.services.case_view import desk_parts, queue_line
 from server.services.intake import Intake
+from server.services.session_dates import SessionDates
 from server.services.workplace import Workplace
 
 Json = dict[str, Any]
@@ -25,11 +26,17 @@ class Reception:
     """What assistants and notaries do with cases at the desk."""
 
     def __init__(
-        self, workplace: Workplace, intake: Intake, *, missing_glyphs: MissingGlyphs
+        self,
+        workplace: Workplace,
+        intake: Intake,
+        *,
+        missing_glyphs: MissingGlyphs,
+        dates: SessionDates,
     ) -> None:
         self._workplace = workplace
         self._intake = intake
         self._missing_glyphs = missing_glyphs
+        self._dates = dates
 
     async def queue(self, staff: Staff, *, filter: str, language: str) -> Json:
         """Cases handed in; `filter` is all, mine, due (three working days or fewer) or today."""
@@ -60,6 +67,7 @@ class Reception:
                 missing_glyphs=self._missing_glyphs,
             ),
             "timeline": timeline["entries"],
+            "between": await self._dates.of(case, session),
         }
 
     async def precheck(self, staff: Staff, case_id: str, *, language: str) -> Json:

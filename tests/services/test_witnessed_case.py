@@ -166,7 +166,9 @@ async def test_a_session_under_witnesses_lies_between_two_outside_times(tmp_path
         for scene in (play.session, play.certify, play.judge, play.approve, stage.work):
             await scene()
         ended = time.time_ns() // 1_000_000
-        before, first, last, after, own = await dated(stage, town)
+        lines = before, first, last, after, own = await dated(stage, town)
+        shown = await stage.services.reception.case_file(LIN, play.case, language="en")
+        assert shown["between"] == list(lines)  # the desk is told what a verifier finds
         assert before["key"] == "not-before"
         assert len(before["who"]) >= 2
         assert began - 1000 <= before["at"] <= first["at"] <= last["at"]
@@ -202,6 +204,10 @@ async def test_witnesses_that_are_away_at_the_opening_leave_a_gap_that_is_writte
         events = await stage.services.workplace.outbox.of_case(play.case)
         (words,) = [json.loads(each.body) for each in events if "opening_words_issued" in each.body]
         assert words["outside"] == "unavailable"
+        await stage.journal.drain()
+        shown = await stage.services.reception.case_file(LIN, play.case, language="en")
+        assert shown["between"][0] == {"key": "no-before", "why": "unavailable"}
+        assert shown["between"][-1] == {"key": "no-after"}
         assert "outside_age" not in words
 
 

@@ -1,4 +1,4 @@
-import { climb, type Hash, leafHash, nodeHash, type Step, siblings, subtree } from "./merkle";
+import { climb, type Hash, leafHash, nodeHash, ProofError, type Step, siblings, subtree } from "./merkle";
 import { type Checkpoint, parseCheckpoint } from "./note";
 
 /** The public log read through its tiles (C2SP tlog-tiles); whatever is returned was proven to be in the tree. */
@@ -79,10 +79,17 @@ export class Log {
     return { leaf, bytes, hash, ...found };
   }
 
-  /** Climbs from a leaf's hash to the signed root through the tree's own tiles. Throws ProofError when it ends elsewhere. */
-  async reach(index: number, hash: Hash): Promise<{ proof: Hash[]; steps: Step[] }> {
-    const proof = await Promise.all(siblings(index, this.size).map(([low, high]) => subtree(low, high, (l, w) => this.perfect(l, w))));
-    return { proof, steps: climb(index, this.size, hash, proof, this.checkpoint.root) };
+  /** Climbs from a leaf's hash to the signed root, or to the root of a smaller tree, through the tree's own tiles.
+   * Throws ProofError when it ends elsewhere. */
+  async reach(index: number, hash: Hash, size = this.size, root: Hash = this.checkpoint.root): Promise<{ proof: Hash[]; steps: Step[] }> {
+    const proof = await Promise.all(siblings(index, size).map(([low, high]) => subtree(low, high, (l, w) => this.perfect(l, w))));
+    return { proof, steps: climb(index, size, hash, proof, root) };
+  }
+
+  /** The root of the tree of the first `size` entries, by the tiles: what somebody has signed must be exactly this. */
+  async root(size: number): Promise<Hash> {
+    if (!(Number.isSafeInteger(size) && size > 0 && size <= this.size)) throw new ProofError("no such tree");
+    return subtree(0, size, (low, width) => this.perfect(low, width));
   }
 
   /** The leaves of one entry bundle, not yet proven. */

@@ -1,0 +1,92 @@
+// @vitest-environment node
+import { sha256 } from "@noble/hashes/sha2.js";
+import { describe, expect, it } from "vitest";
+import { toBase64, toHex } from "../signing/bytes";
+import { root } from "../verify/fakes";
+import { type Fetch, Log, tilePath, tileWidth } from "../verify/log";
+import { leafHash, type Hash } from "../verify/merkle";
+import { type Key, parseKey } from "../verify/note";
+import { whenOf } from "./when";
+
+/** A log with a witness of its own (C2SP tlog-cosignature, Ed25519), whose lines it wrote down or not. */
+const ORIGIN = "office.example/log";
+const NOON = 1_795_442_400_000;
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+async function witness(name: string) {
+  const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
+  const kind = [4, ...new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey))];
+  const id = sha256(Uint8Array.from([...utf8(`${name}\n`), ...kind])).slice(0, 4);
+  const key = parseKey(`${name}+${toHex(id)}+${toBase64(Uint8Array.from(kind))}`);
+  async function line(size: number, top: Hash, at: number): Promise<string> {
+    const text = `cosignature/v1\ntime ${at / 1000}\n${ORIGIN}\n${size}\n${toBase64(top)}\n`;
+    const time = new Uint8Array(8);
+    new DataView(time.buffer).setBigUint64(0, BigInt(at / 1000));
+    const signature = new Uint8Array(await crypto.subtle.sign("Ed25519", pair.privateKey, utf8(text)));
+    return `\u2014 ${name} ${toBase64(Uint8Array.from([...id, ...time, ...signature]))}\n`;
+  }
+  return { key, line };
+}
+type Witness = Awaited<ReturnType<typeof witness>>;
+
+const CHAIN = toHex(sha256(utf8(`ledger/anchors/v1\0${ORIGIN}`))).slice(0, 32);
+const plain = (index: number) => utf8(JSON.stringify({ body: { kind: "evidence" }, case: "ab".repeat(16), index }));
+const anchor = (index: number, body: Record<string, unknown>) => utf8(JSON.stringify({ body: { kind: "anchor", ...body }, case: CHAIN, index }));
+
+/** Six entries; the third says what the witness said of the first two at noon, the sixth what it said of four a minute later. */
+async function story(by: Witness, { time = NOON, forged = false, of = "cosignature" } = {}) {
+  const leaves = [plain(0), plain(1)];
+  const said = new Map<string, Uint8Array>();
+  async function write(size: number, at: number) {
+    const line = utf8(await by.line(size, forged ? new Uint8Array(32) : root(leaves.slice(0, size)), at));
+    const digest = toHex(sha256(line));
+    said.set(`attest/${size}/${digest}`, line);
+    leaves.push(anchor(leaves.length, { of, sha256: digest, size, time: at, who: `${by.key.name}+${by.key.id}` }));
+  }
+  await write(2, time);
+  leaves.push(plain(3), plain(4));
+  await write(4, time + 60_000);
+  const files = new Map<string, Uint8Array>();
+  const width = tileWidth(0, 0, leaves.length);
+  files.set(tilePath(0, 0, width), Uint8Array.from(leaves.flatMap((leaf) => [...leafHash(leaf)])));
+  files.set(tilePath("entries", 0, width), Uint8Array.from(leaves.flatMap((leaf) => [leaf.length >> 8, leaf.length & 255, ...leaf])));
+  const note = `${ORIGIN}\n${leaves.length}\n${toBase64(root(leaves))}\n\n\u2014 ${ORIGIN} AAAAAAAA\n`;
+  const fetch: Fetch = async (path) => (path === "checkpoint" ? utf8(note) : files.get(path)!);
+  return { log: await Log.open(fetch), attest: async (path: string) => said.get(path) ?? null, said };
+}
+const told = async (index: number, made: Awaited<ReturnType<typeof story>>, keys: Key[]) => whenOf(made.log, await made.log.entry(index), keys, made.attest);
+
+describe("an entry lies between", () => {
+  it("what was written down before it, and the tree it was seen in", async () => {
+    const by = await witness("w.example");
+    const made = await story(by);
+    const when = await told(3, made, [by.key]);
+    expect(when.before).toEqual({ said: { at: NOON, who: "w.example", size: 2, anchor: 2 }, named: null });
+    expect(when.after).toEqual({ said: { at: NOON + 60_999, who: "w.example", size: 4, anchor: 5 }, named: null });
+    expect([when.low, when.high]).toEqual([0, 5]);
+    expect((await told(0, made, [by.key])).before.said).toBeNull();
+    expect((await told(2, made, [by.key])).before.said?.anchor).toBe(2); // it holds the digest itself
+    expect((await told(4, made, [by.key])).after.said).toBeNull();
+  });
+
+  it("nothing that is proven, where no key is known, nothing is shown, or the line is forged; then it is only named", async () => {
+    const by = await witness("w.example");
+    const other = await witness("w.example");
+    const made = await story(by);
+    const named = { at: NOON, who: `w.example+${by.key.id}`, size: 2, anchor: 2 };
+    for (const keys of [[], [other.key]]) expect((await told(3, made, keys)).before).toEqual({ said: null, named });
+    made.said.clear();
+    expect((await told(3, made, [by.key])).before).toEqual({ said: null, named });
+    const forged = await story(by, { forged: true });
+    expect((await told(3, forged, [by.key])).before.said).toBeNull();
+    const token = await story(by, { of: "timestamp" });
+    expect((await told(3, token, [by.key])).before).toEqual({ said: null, named });
+  });
+
+  it("nothing at all by bytes the anchor does not name", async () => {
+    const by = await witness("w.example");
+    const made = await story(by);
+    for (const path of made.said.keys()) made.said.set(path, utf8(await by.line(2, root([plain(0), plain(1)]), NOON - 1000)));
+    expect((await told(3, made, [by.key])).before.said).toBeNull();
+  });
+});
