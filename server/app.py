@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import json
 import secrets
 import signal
@@ -28,12 +27,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ledger.cosigning import Ask, Witnesses
 from ledger.log import Log
-from ledger.policy import Policy
 from ledger.read import respond
-from ledger.sqlite import SqliteStore
-from ledger.store import Store
 from server.backstage import Backstage, open_backstage
 from server.config import Config, ConfigError, derive
 from server.folder import locked
@@ -51,6 +46,7 @@ from server.http.uploads import LARGEST_PAPER
 from server.http.witness import Asker
 from server.ledger_standing import tell_standing
 from server.observe import logger
+from server.open_ledger import OpenLedger, open_alone, open_ledger
 from server.outbox.console import ConsoleOutbox
 from server.services.accounts import Accounts, NewStaff, demo_staff
 from server.storage.accounts import AccountStore
@@ -58,7 +54,6 @@ from server.storage.database import Database
 from server.timestamps import OutsideTime
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
-from signing.tokens import read_stamp
 
 STATIC = Path(__file__).parent / "static"
 DEMO_OFFICE = {
@@ -70,8 +65,6 @@ DEMO_OFFICE = {
 }
 STAND_INS = ("certificate-authority", "registry", "outbox")
 _GOODBYE_S = 10.0
-_TAKEOVER_S = 5.0
-"""How long a start waits for the ledger's lock, which a killed server's session may still hold."""
 
 
 class PortTakenError(Exception):
@@ -146,7 +139,7 @@ async def running(
         ask = await closing.enter_async_context(Asker())
         office.trust_outside(root for each in config.authorities for root in each.roots)
         outside = _outside(config, ask, clock)
-        ledger = await _ledger(config, office, clock, ask, outside)
+        ledger = await open_ledger(config, office, clock=clock, ask=ask, outside=outside)
         closing.push_async_callback(ledger.close)
         office.trust_ledger(ledger.generations, config.policy, since=lambda: ledger.witnessed_from)
 
@@ -206,7 +199,7 @@ async def ledger_alone(
         ask = await closing.enter_async_context(Asker())
         office.trust_outside(root for each in config.authorities for root in each.roots)
         outside = _outside(config, ask, clock)
-        ledger = await _ledger(config, office, clock, ask, outside)
+        ledger = await open_alone(config, office, clock=clock, ask=ask, outside=outside)
         closing.push_async_callback(ledger.close)
         office.trust_ledger(ledger.generations, config.policy, since=lambda: ledger.witnessed_from)
         yield office, ledger
@@ -285,56 +278,11 @@ def _outside(config: Config, ask: Asker, clock: Callable[[], int]) -> OutsideTim
     return OutsideTime(config.authorities, post, clock=clock) if config.authorities else None
 
 
-async def _ledger(
-    config: Config,
-    office: Office,
-    clock: Callable[[], int],
-    ask: Ask,
-    outside: OutsideTime | None,
-) -> Log:
-    async def timestamp(note: bytes) -> bytes:
-        return await asyncio.to_thread(office.timestamp, hashlib.sha256(note).digest())
-
-    directory = config.path(office.ledger.place.folder)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return await Log.open(
-        _store(config, directory),
-        keys=office.ledger.at_hand,
-        guard=directory / "guard.json",
-        clock=clock,
-        timestamp=outside.timestamp if outside else timestamp,
-        read_token=lambda token, note: read_stamp(token, note, roots=office.tsa_roots),
-        witnesses=_witnesses(config.policy, office, clock, ask),
-    )
-
-
-def _store(config: Config, directory: Path) -> Store:
-    if config.ledger_database is None:
-        return SqliteStore(directory / "ledger.db")
-    from ledger.postgres import PostgresStore  # an office on files needs no driver for a server
-
-    return PostgresStore(config.ledger_database.reveal().decode(), patience_s=_TAKEOVER_S)
-
-
-def _witnesses(
-    policy: Policy, office: Office, clock: Callable[[], int], ask: Ask
-) -> Witnesses | None:
-    ours = tuple(key for each in office.ledger.at_hand for key in each.verifiers)
-    if policy.logs and not {log.verifier for log in policy.logs} & set(ours):
-        raise ConfigError(
-            "the witness policy names other ledgers than this office's; this one's keys: "
-            + " ".join(key.vkey for key in ours)
-        )
-    if not policy.by_url():
-        return None
-    return Witnesses(policy, ask=ask, log_keys=ours, clock=clock)
-
-
 def _doors(
     config: Config,
     office: Office,
     accounts: Accounts,
-    ledger: Log,
+    ledger: OpenLedger,
     backstage: Backstage,
     catalogue: Catalogue,
     *,

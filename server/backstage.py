@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.log import Log
 from ledger.note import Checkpoint
 from server.analysis import analysis, warm_sampler
 from server.config import Config
@@ -36,6 +35,7 @@ from server.jobs import Jobs
 from server.journal import Anchored, Journal
 from server.media import Sampler
 from server.observe import logger
+from server.open_ledger import OpenLedger
 from server.outbox.console import ConsoleOutbox
 from server.recovery import takes_on_disk
 from server.scrubbing import Scrubber
@@ -97,7 +97,7 @@ async def open_backstage(
     *,
     office: Office,
     database: Database,
-    ledger: Log,
+    ledger: OpenLedger,
     accounts: Accounts,
     outbox: ConsoleOutbox,
     clock: Callable[[], int],

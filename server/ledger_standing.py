@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ledger.log import Log
 from server.domain.calendar import Calendar
+from server.open_ledger import OpenLedger
 from server.scrubbing import Scrubber
 
 MOST_NAMED = 100
 
 
 def tell_standing(
-    ledger: Log, scrubber: Scrubber, *, now: int, calendar: Calendar
+    ledger: OpenLedger, scrubber: Scrubber, *, now: int, calendar: Calendar
 ) -> dict[str, Any]:
     """Everything at `now`, ms since epoch; it reads the disk. Raises StoreError.
 

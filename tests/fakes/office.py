@@ -137,11 +137,21 @@ class Office:
 
 @asynccontextmanager
 async def running_office(
-    data: Path, *, clock: Callable[[], int] = wall_clock, port: int = 0
+    data: Path,
+    *,
+    clock: Callable[[], int] = wall_clock,
+    port: int = 0,
+    ledger_database: str | None = None,
 ) -> AsyncIterator[Office]:
     """Run an office whose data is in `data`; the same folder again is a second start."""
     printed: list[str] = []
-    config = read_config(data=data, port=port, media_hosts=("127.0.0.1",), environment={})
+    config = read_config(
+        data=data,
+        port=port,
+        media_hosts=("127.0.0.1",),
+        ledger_database=ledger_database,
+        environment={},
+    )
     async with running(config, clock=clock, print_line=printed.append, warm=False) as opened:
         logins = {person.login: Login(person, clock) for person in opened.people}
         yield Office(opened.url, data, logins, clock, printed)
