@@ -2,7 +2,9 @@
 
     locked             another process writes it
     empty, missing     there is no database; the guard says whether there ever was one
-    unreadable         SQLite itself cannot read the file
+    unreachable        PostgreSQL does not answer
+    unreadable         the database cannot read its own files
+    triggers           PostgreSQL would not refuse changes
     entry, tile        one was changed where it lies; which, by `ledger.scrub`
     damaged            anything else that `ledger.fsck` finds
     guard-missing, guard-damaged
@@ -56,7 +58,7 @@ class Diagnosis:
 
 
 def diagnose(
-    database: Path,
+    ledger: Path | str,
     guard: Path,
     *,
     verifiers: Sequence[Verifier] = (),
@@ -64,19 +66,24 @@ def diagnose(
     now: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Diagnosis:
-    """Look at a database, its guard, and checkpoint notes that others hold (`witnessed`).
+    """Look at a SQLite file, or the PostgreSQL database at a URL, at its guard, and at checkpoint
+    notes that others hold (`witnessed`).
 
     now: ms UTC. Raises NoteError for a note that is none, or that these keys have not signed;
     OSError.
     """
     notes = [_read(note, verifiers) for note in witnessed]
-    troubles = [Trouble("locked", {"database": str(database)})] if _is_locked(database) else []
+    database = _shown(ledger)
     try:
-        with Snapshot.of(database) as snapshot:
+        troubles = [Trouble("locked", {"database": database})] if _is_locked(ledger) else []
+    except StoreError as error:
+        return Diagnosis(0, None, (Trouble("unreachable", {"why": str(error)}),))
+    try:
+        with Snapshot.of(ledger) as snapshot:
             found, size, mark = _look(snapshot, guard, verifiers, notes, now, progress)
     except NotFoundError:
         known = guard.exists() or any(note.size for note in notes)
-        found = [Trouble("missing" if known else "empty", {"database": str(database)})]
+        found = [Trouble("missing" if known else "empty", {"database": database})]
         size, mark = 0, None
     except StoreError as error:
         found, size, mark = [Trouble("unreadable", {"why": str(error)})], 0, None
@@ -93,6 +100,8 @@ def _look(
 ) -> tuple[list[Trouble], int, Mark | None]:
     report = fsck(snapshot, verifiers, progress=progress)
     found = _damage(snapshot, report)
+    if off := snapshot.unguarded():
+        found.append(Trouble("triggers", {"names": ", ".join(off)}))
     origin, signed = _newest(snapshot)
     mark: Mark | None = None
     try:
@@ -165,8 +174,21 @@ def _read(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
     return open_checkpoint(note, verifiers) if verifiers else Checkpoint.unverified(note)
 
 
-def _is_locked(database: Path) -> bool:
-    """Whether a log is open for writing; nothing is held afterwards."""
+def _shown(ledger: Path | str) -> str:
+    if isinstance(ledger, Path):
+        return str(ledger)
+    from ledger.postgres import shown  # whoever keeps a file needs no driver for a server
+
+    return shown(ledger)
+
+
+def _is_locked(ledger: Path | str) -> bool:
+    """Whether a log is open for writing; nothing is held afterwards. StoreError: nobody answers."""
+    if isinstance(ledger, str):
+        from ledger.postgres import is_led
+
+        return is_led(ledger)
+    database = ledger
     try:
         with database.with_name(database.name + ".lock").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -57,11 +57,11 @@ SELECT set_config('tcp_keepalives_idle', '1', false),
                   WHEN 'off' THEN 'on' WHEN 'local' THEN 'on'
                   ELSE current_setting('synchronous_commit') END, false)
 """
-_KEY = "hashtextextended('farseal ledger ' || current_schema(), 0)"
+KEY = "hashtextextended('farseal ledger ' || current_schema(), 0)"
 _HOLDER = f"""
 SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-AND (classid::bigint << 32 | objid::bigint) = {_KEY}
+AND (classid::bigint << 32 | objid::bigint) = {KEY}
 """  # noqa: S608 - our own words
 
 _ADD_TILES = (
@@ -109,7 +109,7 @@ class PostgresStore(Store):
         writer.exec_driver_sql(session)
         writer.commit()
         try:
-            writer.exec_driver_sql(f"SELECT pg_advisory_lock({_KEY})")
+            writer.exec_driver_sql(f"SELECT pg_advisory_lock({KEY})")
         except DBAPIError as error:
             if not isinstance(error.orig, errors.LockNotAvailable):
                 raise
@@ -248,6 +248,21 @@ def conninfo(url: str) -> str:
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def is_led(url: str) -> bool:
+    """Whether some process holds the ledger's lock; raises StoreError when it cannot be asked."""
+    asked = engine(url)
+    try:
+        with retold("read"), asked.connect() as connection:
+            return connection.exec_driver_sql(_HOLDER).scalar() is not None
+    finally:
+        asked.dispose()
+
+
+def shown(url: str) -> str:
+    """The address without its password."""
+    return make_url(conninfo(url)).render_as_string(hide_password=True)
+
+
 # -- tables, triggers, grants -----------------------------------------------------------------
 
 _TRIGGERS = {f"{name}_insert_only": name for name in SCHEMA.tables} | {
@@ -272,22 +287,27 @@ def prepare(connection: Connection) -> None:
     """
     SCHEMA.create_all(connection)
     MAILBOX.create_all(connection)
+    missing = triggers_off(connection)
+    if len(missing) == len(_TRIGGERS):
+        for statement in _make_triggers():
+            connection.exec_driver_sql(statement)
+    elif missing:
+        raise DamageError(
+            f"the database does not refuse changes as it should: trigger {', '.join(missing)} is "
+            "off or missing; nothing was written. Find out who did this, then run "
+            "`farseal ledger recover`, which says the way out"
+        )
+
+
+def triggers_off(connection: Connection) -> tuple[str, ...]:
+    """The names of the ledger's triggers that are off or missing."""
     triggers = text(
         "SELECT tgname, tgenabled::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid "
         "JOIN pg_namespace n ON n.oid = relnamespace "
         "WHERE NOT tgisinternal AND nspname = current_schema()"
     )
     found = {row.tgname: row.tgenabled for row in connection.execute(triggers)}
-    if not any(name in found for name in _TRIGGERS):
-        for statement in _make_triggers():
-            connection.exec_driver_sql(statement)
-    elif any(found.get(name) != "A" for name in _TRIGGERS):
-        missing = sorted(name for name in _TRIGGERS if found.get(name) != "A")
-        raise DamageError(
-            f"the database does not refuse changes as it should: trigger {', '.join(missing)} is "
-            "off or missing; nothing was written. Find out who did this, run "
-            "`farseal ledger fsck`, and put the trigger back"
-        )
+    return tuple(sorted(name for name in _TRIGGERS if found.get(name) != "A"))
 
 
 def _make_triggers() -> Iterator[str]:

@@ -1,41 +1,37 @@
 """A damaged database is not mended but written anew, beside itself, and then takes its place.
 
-    rows that are right + what a mirror proves -> ledger.db.new -> fsck, guard -> rename
+    rows that are right + what a mirror proves -> a draft -> fsck, guard -> its place
 
-The tables only take new rows, so there is no other way, and none is wanted: the damaged file is
-kept. Nothing is signed. An entry comes from a mirror only with a proof that leads to a root the
-log's own keys have signed, and the whole must still hash to our newest checkpoint and the guard.
+The tables only take new rows, so there is no other way, and none is wanted: what was damaged is
+kept (`ledger.beside`). Nothing is signed. An entry comes from a mirror only with a proof that leads
+to a root the log's own keys have signed, and the whole must still hash to our newest checkpoint and
+the guard.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 
+from ledger.beside import Draft, draft_beside
 from ledger.entry import Leaf
 from ledger.errors import (
     DamageError,
     EntryError,
     GuardError,
-    NotFoundError,
     VerificationError,
 )
 from ledger.fsck import fsck
 from ledger.guard import Guard
-from ledger.lock import hold
 from ledger.merkle import TILE_WIDTH, Edge, FullTile, leaf_hash, tile_width
 from ledger.note import Checkpoint, Verifier
 from ledger.recovery import NO_HEAD
 from ledger.scrub import Scrub
 from ledger.snapshot import Snapshot
-from ledger.sqlite import SqliteStore
-from ledger.store import Row, attest
+from ledger.store import Row, Store, attest
 from ledger.tiles import Mirror, View
 
 BATCH = 512
@@ -43,37 +39,38 @@ BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What was done. kept: where the damaged file lies now; restored: entries from the mirror."""
+    """What was done. kept: where what was damaged lies now; restored: entries from the mirror.
+
+    kept is a file, or a schema in PostgreSQL.
+    """
 
     entries: int
     tiles: tuple[str, ...]
     restored: tuple[int, ...]
-    kept: Path
+    kept: str
 
 
 def rewrite(
-    database: Path, guard: Path, verifiers: Sequence[Verifier], *, mirror: Path | None = None
+    ledger: Path | str, guard: Path, verifiers: Sequence[Verifier], *, mirror: Path | None = None
 ) -> Rewritten:
     """Write a closed ledger anew: tiles from its entries, flipped entries from a mirror's folder.
 
-    Raises DamageError, with nothing changed, when the result is not what was signed: without a
-    mirror whenever an entry was changed; LockedError while a server runs; NoteError, MirrorError,
-    ProofError, NotFoundError for the mirror; GuardError, StoreError, OSError.
+    ledger: a SQLite file, or the URL of a PostgreSQL database. Raises DamageError, with nothing
+    changed, when the result is not what was signed: without a mirror whenever an entry was changed;
+    LockedError while a server runs; NoteError, MirrorError, ProofError, NotFoundError for the
+    mirror; GuardError, StoreError, OSError.
     """
-    with hold(database):
-        fresh = database.with_name(database.name + ".new")
-        _remove(fresh)
-        _finish_log(database)
-        with Snapshot.of(database) as snapshot:
+    with draft_beside(ledger) as draft:
+        with Snapshot.of(ledger) as snapshot:
             scrub = Scrub()
             while not scrub.step(snapshot, bundles=64):
                 pass
             tiles = tuple(each.where for each in sorted(scrub.faults) if each.kind == "tile")
             view = Mirror.at(mirror).open(verifiers) if mirror is not None else None
             leaves = _Leaves(snapshot, view)
-            entries = _copy(snapshot, leaves, fresh)
-        _require(fresh, guard, verifiers)
-        kept = _swap(database, fresh)
+            entries = _copy(snapshot, leaves, draft)
+        _require(draft, guard, verifiers)
+        kept = draft.swap()
     return Rewritten(entries, tiles, tuple(leaves.restored), kept)
 
 
@@ -109,9 +106,9 @@ class _Leaves:
         return ours if theirs == ours else view.leaf(index).data
 
 
-def _copy(snapshot: Snapshot, leaves: _Leaves, fresh: Path) -> int:
-    """Write every row into a new database, derived ones derived anew; how many entries."""
-    store = SqliteStore(fresh)
+def _copy(snapshot: Snapshot, leaves: _Leaves, draft: Draft) -> int:
+    """Write every row into the draft, derived ones derived anew; how many entries."""
+    store = draft.store()
     try:
         store.open()
         edge, heads = Edge(), dict[str, tuple[int, int]]()
@@ -138,7 +135,6 @@ def _copy(snapshot: Snapshot, leaves: _Leaves, fresh: Path) -> int:
             store.add_attestation(size=size, kind=kind, who=who, body=body, at=at)
     finally:
         store.close()
-    _finish_log(fresh)
     return edge.size
 
 
@@ -152,21 +148,21 @@ def _parse(index: int, data: bytes) -> Leaf:
         ) from error
 
 
-def _flush(store: SqliteStore, rows: list[Row], tiles: list[FullTile]) -> None:
+def _flush(store: Store, rows: list[Row], tiles: list[FullTile]) -> None:
     if rows:
         store.add_entries(rows, tiles)
         rows.clear()
         tiles.clear()
 
 
-def _publish(store: SqliteStore, note: tuple[int, str], grown: dict[str, int]) -> None:
+def _publish(store: Store, note: tuple[int, str], grown: dict[str, int]) -> None:
     store.add_checkpoint(size=note[0], note=note[1], heads=grown)
     grown.clear()
 
 
-def _require(fresh: Path, guard: Path, verifiers: Sequence[Verifier]) -> None:
-    """Refuse a new database that is not, in every bit, what was signed."""
-    with Snapshot.of(fresh) as snapshot:
+def _require(draft: Draft, guard: Path, verifiers: Sequence[Verifier]) -> None:
+    """Refuse a draft that is not, in every bit, what was signed."""
+    with Snapshot.of(draft.ledger) as snapshot:
         report = fsck(snapshot, verifiers)
         if not report.clean:
             first = report.findings[0]
@@ -186,45 +182,3 @@ def _require(fresh: Path, guard: Path, verifiers: Sequence[Verifier]) -> None:
             edge.append(leaf_hash(row.leaf), [])
         if (edge.size, edge.root().hex()) != (mark.size, mark.root):
             raise GuardError("the result does not hash to what the guard has; nothing was changed")
-
-
-def _finish_log(database: Path) -> None:
-    """Copy SQLite's write-ahead log home and empty it: it would be replayed onto the new file."""
-    if not database.is_file():
-        raise NotFoundError(f"there is no ledger at {database}")
-    try:
-        with closing(sqlite3.connect(database)) as connection:
-            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        raise DamageError(
-            f"SQLite cannot read {database} ({error}); nothing was changed. Restore a backup that "
-            "reaches the guard"
-        ) from error
-    if busy:
-        raise DamageError(f"another program reads {database}; nothing was changed")
-
-
-def _swap(database: Path, fresh: Path) -> Path:
-    """Put the new file in the old one's place, by one rename; the old one has two names by then."""
-    for end in ("-wal", "-shm"):  # empty: `_finish_log` has seen to it
-        database.with_name(database.name + end).unlink(missing_ok=True)
-    number = 1
-    while (kept := database.with_name(f"{database.name}.damaged-{number}")).exists():
-        number += 1
-    os.link(database, kept)
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(database)
-    folder = os.open(database.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    _remove(fresh)
-    return kept
-
-
-def _remove(fresh: Path) -> None:
-    """Remove what an earlier run left of its draft, and its side files."""
-    for end in ("", "-wal", "-shm", ".lock"):
-        fresh.with_name(fresh.name + end).unlink(missing_ok=True)

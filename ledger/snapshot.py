@@ -57,6 +57,15 @@ class Snapshot:
         with retold("read"):
             return str(self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
 
+    def unguarded(self) -> tuple[str, ...]:
+        """Triggers in PostgreSQL that should refuse changes and are off. SQLite's are made anew."""
+        if self.connection.dialect.name == "sqlite":
+            return ()
+        from ledger.postgres import triggers_off
+
+        with retold("read"):
+            return triggers_off(self.connection)
+
     def size(self) -> int:
         return int(self._rows(select(func.count()).select_from(entry))[0][0])
 

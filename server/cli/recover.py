@@ -26,11 +26,19 @@ from server.cli.verify_words import Language, spoken
 
 @click.command("recover")
 @click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--ledger-database",
+    "address",
+    metavar="URL",
+    envvar="FARSEAL_LEDGER_DATABASE",
+    help="Look at a ledger in PostgreSQL instead; the guard and the keys are in DIRECTORY.",
+)
 @key_option
 @click.option(
     "--guard",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The guard, where it lies elsewhere. Default: guard.json beside the database.",
+    help="The guard, where it lies elsewhere. Default: guard.json beside the database, "
+    "with PostgreSQL DIRECTORY/ledger/guard.json.",
 )
 @click.option(
     "--witness",
@@ -50,6 +58,7 @@ from server.cli.verify_words import Language, spoken
 @lang_option
 def command(
     directory: Path,
+    address: str | None,
     keys: tuple[str, ...],
     guard: Path | None,
     witnesses: tuple[Path, ...],
@@ -61,25 +70,25 @@ def command(
     """Say what is wrong with the ledger in DIRECTORY and what to do; change nothing.
 
     With --rebuild-tiles or --from-mirror the database is written anew beside itself, checked
-    against the newest checkpoint and the guard, and takes its place; the damaged file is kept.
+    against the newest checkpoint and the guard, and takes its place; the damaged one is kept.
     Nothing is ever signed. Keys: --key, else office/trust.json in DIRECTORY. Exits with 0 when
     all is well, 1 when something is wrong, 3 when it could not look.
     """
     language = cast("Language", lang or spoken())
     console = Console(stderr=True)
-    database = find_database(directory)
-    guard = guard or database.with_name("guard.json")
+    ledger, beside = address or find_database(directory), directory / "ledger"
+    guard = guard or (ledger.parent if isinstance(ledger, Path) else beside) / "guard.json"
     done: Rewritten | None = None
     try:
         verifiers = _keys(keys, directory)
         if rebuild_tiles or mirror is not None:
             if mirror is not None and not verifiers:
                 raise LedgerError(catalogue.NO_KEY[language])
-            done = rewrite(database, guard, verifiers, mirror=mirror)
+            done = rewrite(ledger, guard, verifiers, mirror=mirror)
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task("entries", total=None)
             found = diagnose(
-                database,
+                ledger,
                 guard,
                 verifiers=verifiers,
                 witnessed=[path.read_text("utf-8") for path in witnesses],
@@ -106,7 +115,7 @@ def _keys(keys: tuple[str, ...], directory: Path) -> Sequence[Verifier]:
 
 
 def _record(found: Diagnosis, done: Rewritten | None) -> Mapping[str, object]:
-    wrote = asdict(done) | {"kept": str(done.kept)} if done else None
+    wrote = asdict(done) if done else None
     return {"healthy": found.healthy, **asdict(found), "rewritten": wrote}
 
 

@@ -18,7 +18,12 @@ SEEN: Mapping[str, Words] = {
         "账本数据库不见了（{database}），但守卫标记或见证方知道它存在过。",
         "The database is gone ({database}), though the guard or a witness knows there was one.",
     ),
-    "unreadable": words("SQLite 读不出数据库：{why}", "SQLite cannot read the database: {why}"),
+    "unreachable": words("PostgreSQL 没有应答：{why}", "PostgreSQL does not answer: {why}"),
+    "unreadable": words("数据库读不出：{why}", "The database cannot be read: {why}"),
+    "triggers": words(
+        "数据库不再拒绝改动：触发器 {names} 已关闭或缺失。",
+        "The database would not refuse changes: trigger {names} is off or missing.",
+    ),
     "entry": words(
         "{where} 与签名时不同（原件可从镜像恢复）。",
         "{where} is not as it was signed (a mirror has what was).",
@@ -55,8 +60,9 @@ WAYS: Mapping[str, Words] = {
         "2. Otherwise find that process, stop it, and start again.",
     ),
     "empty": words(
-        "1. 请核对目录。\n2. 如果目录正确，首次启动会建立账本。",
-        "1. Check the folder.\n2. If it is the right one, the first start makes the ledger.",
+        "1. 请核对目录或数据库地址。\n2. 如果目录正确，首次启动会建立账本。",
+        "1. Check the folder, or the database's address.\n"
+        "2. If it is the right one, the first start makes the ledger.",
     ),
     "missing": words(
         "1. 不要启动：不要建立新的账本。\n2. 从备份恢复最新的数据库，它不得旧于守卫标记。\n"
@@ -65,10 +71,23 @@ WAYS: Mapping[str, Words] = {
         "2. Restore the newest database there is; it has to reach the guard.\n"
         "3. Run this command again.",
     ),
+    "unreachable": words(
+        "1. 启动 PostgreSQL，核对地址、用户名和口令。\n2. 再运行一次本命令。",
+        "1. Start PostgreSQL; check address, user and password.\n2. Run this command again.",
+    ),
+    "triggers": words(
+        "1. 停止服务器，查明是谁关闭的：期间可能有改动，上面列出的就是。\n"
+        "2. 以表的所有者身份运行 farseal ledger recover DIR --rebuild-tiles："
+        "写成的新表会拒绝改动。",
+        "1. Stop the server and find out who did this: what was changed meanwhile is named above.\n"
+        "2. As the role that owns the tables run farseal ledger recover DIR --rebuild-tiles: the "
+        "tables it writes refuse changes.",
+    ),
     "unreadable": words(
-        "1. 停止服务器，把目录整个复制到别处。\n2. 检查磁盘。\n"
+        "1. 停止服务器，把目录（PostgreSQL 则为其数据目录）整个复制到别处。\n2. 检查磁盘。\n"
         "3. 从备份恢复不旧于守卫标记的数据库，再运行一次本命令。",
-        "1. Stop the server and copy the whole folder elsewhere.\n2. Check the disk.\n"
+        "1. Stop the server and copy the whole folder elsewhere; with PostgreSQL, "
+        "stop that too and copy its data directory.\n2. Check the disk.\n"
         "3. Restore a database that reaches the guard, and run this command again.",
     ),
     "entry": words(
@@ -150,9 +169,9 @@ UNSIGNED: Words = words(
 WAY_OUT: Words = words("怎么办：", "The way out:")
 REWRITTEN: Words = words(
     "已写成新的数据库并核对无误：{entries} 条；重建 {tiles}；从镜像恢复 {restored}。"
-    "损坏的文件保留在 {kept}。",
+    "损坏的原件保留在 {kept}。",
     "Written anew and checked: {entries} entries; rebuilt {tiles}; restored from the mirror "
-    "{restored}. The damaged file is kept as {kept}.",
+    "{restored}. What was damaged is kept as {kept}.",
 )
 NOTHING: Words = words("无", "none")
 NO_KEY: Words = words(
