@@ -55,8 +55,11 @@ def _write(value: object, depth: int) -> str:
         if -MAX_INTEGER <= value <= MAX_INTEGER:
             return str(value)
         raise EntryError(f"the integer {value} is beyond 2**53 - 1; write it as a text")
-    if type(value) is dict and depth < MAX_DEPTH:
-        return _write_object(value, depth + 1)
+    if depth < MAX_DEPTH:  # what most values are; the rest is asked for below
+        if type(value) is dict:
+            return _write_object(value, depth + 1)
+        if type(value) is list:
+            return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
     if value is None or value is True or value is False:
         return _LITERALS[value]
     if depth == MAX_DEPTH:

@@ -5,19 +5,18 @@ promises that others can check it: an inclusion proof, a signed checkpoint and, 
 handed in, the cosignatures of witnesses and a token of a timestamp authority. It stays pending
 until it has them all (`ledger.sealing`).
 
-A Log owns two threads, one that writes and one that reads, and three tasks: the supervisor hands
-to the writer whatever is pending when the last commit returned; two ask witnesses and the clock.
+A Log owns two threads, one that writes (`ledger.writer`) and one that reads, and three tasks: the
+supervisor has the tree signed when that is due; two ask witnesses and the clock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ledger.anchors import ReadToken
 from ledger.clock import monotonic_ms
@@ -30,16 +29,13 @@ from ledger.note import LogKeys
 from ledger.read import LogReader, State
 from ledger.reading import Reading
 from ledger.sealing import Sealed, Sealer, Timestamp, Witnessed
-from ledger.sequencer import Draft, Outcome, Sequencer, draft_of
+from ledger.sequencer import Sequencer, draft_of
 from ledger.standing import Survey
 from ledger.store import Store
-
-MAX_BATCH = 512
-"""When more are pending, half of the callers prepare while the other half is on its way to disk."""
+from ledger.writer import Writer
 
 _log = logging.getLogger("ledger")
 _T = TypeVar("_T")
-_Futures = list["asyncio.Future[Receipt]"]
 
 
 class Log(Reading):
@@ -57,10 +53,11 @@ class Log(Reading):
     ) -> None:
         self._store = store
         self._sequencer = sequencer
+        self._writer = Writer(sequencer, answered=self._set_tick, broken=self._stop)
         self._sealer = Sealer(
             store,
             sequencer,
-            write=self._write,
+            write=self._writer.run,
             read=self._read,
             clock=clock,
             timestamp=timestamp,
@@ -69,14 +66,8 @@ class Log(Reading):
         self.survey = Survey(store, witnesses, waiting=lambda: self.waiting)
         """What the log tells everybody of itself; not for the event loop."""
         self._tick_s = tick_s
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._loop = asyncio.get_running_loop()
-        self._drafts: deque[Draft] = deque()
-        self._waiting: deque[asyncio.Future[Receipt]] = deque()
-        """One for each draft, in the same order."""
-        self._taken: _Futures = []
-        """Those of the batch that the writer is committing."""
         self._sealing: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
@@ -119,9 +110,9 @@ class Log(Reading):
             store, sequencer, clock=clock, timestamp=timestamp, witnesses=witnesses, tick_s=tick_s
         )
         try:
-            await log._write(sequencer.recover)
+            await log._writer.run(sequencer.recover)
             await log._sealer.require_known(held[0], at=clock())
-            await log._write(sequencer.publish)
+            await log._writer.run(sequencer.publish)
         except BaseException:
             await log._release()
             raise
@@ -177,11 +168,7 @@ class Log(Reading):
         self._require_open()
         draft = draft_of(submission)
         del submission  # or the garbage collector looks through it while it waits
-        future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._drafts.append(draft)
-        self._waiting.append(future)  # last, for by these the writer counts
-        self._wake.set()
-        return await future
+        return await self._writer.append(draft)
 
     async def seal(self, index: int) -> Sealed:
         """Wait until an entry can be proven to others, and return the proof.
@@ -210,7 +197,7 @@ class Log(Reading):
     async def tell(self, record: Callable[[Sequencer], Receipt]) -> Receipt:
         """Record something about the log itself: `Sequencer.rotate`, `retire`; once is enough."""
         self._require_open()
-        receipt = await self._write(lambda: record(self._sequencer))
+        receipt = await self._writer.run(lambda: record(self._sequencer))
         self._set_tick()
         return receipt
 
@@ -228,7 +215,7 @@ class Log(Reading):
                 task.cancel()
                 await self._end(task)
             if self._trouble is None:
-                await self._write(self._sequencer.publish)
+                await self._writer.run(self._sequencer.publish)
         except LedgerError as error:
             _log.warning("the last checkpoint could not be published: %s", error)
         finally:
@@ -240,7 +227,7 @@ class Log(Reading):
             await asyncio.wait([task])
 
     async def _release(self) -> None:
-        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._readers.shutdown)
         self._store.close()
 
@@ -250,9 +237,6 @@ class Log(Reading):
         if self._closing:
             raise ClosedError("the ledger is closed; what it acknowledged is kept")
 
-    async def _write(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
-
     async def _read(self, work: Callable[[], _T]) -> _T:
         self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
@@ -260,15 +244,14 @@ class Log(Reading):
     # -- the supervisor -----------------------------------------------------------------------
 
     async def _supervise(self) -> None:
-        """Hand batches to the writer until the log closes; fail nobody silently."""
+        """Have the tree signed when that is due, until the log closes; fail nobody silently."""
         try:
-            while not (self._closing or self._trouble) or self._waiting:
+            while not (self._closing or self._trouble):
                 await self._wake.wait()
                 self._wake.clear()
-                while self._waiting:
-                    self._answer(*await self._write(self._commit_pending))
-                    await self._publish_if_due()
                 await self._publish_if_due()
+            await self._writer.drain()
+            await self._publish_if_due()
         except Exception:
             _log.exception("the ledger stopped; what it acknowledged is kept")
             raise
@@ -279,12 +262,19 @@ class Log(Reading):
             if not self._closing:
                 self._trouble = gone
             self._sealer.close(gone)
-            left: list[asyncio.Future[Any]] = [*self._taken, *self._waiting]
-            for future in left + [f for _, f in self._sealing]:
+            self._writer.fail(gone)
+            for _, future in self._sealing:
                 if not future.done():
                     future.set_exception(gone)
             if self._tick is not None:
                 self._tick.cancel()
+
+    def _stop(self, error: BaseException) -> None:
+        """Nobody knows what this has left behind, so nothing more is taken."""
+        _log.critical("the ledger stopped; what it acknowledged is kept", exc_info=error)
+        self._trouble = ClosedError("the ledger stopped before this was done; submit it again")
+        self._writer.fail(self._trouble)
+        self._wake.set()
 
     async def _cosign(self) -> None:
         """Have checkpoints cosigned; stop the log when somebody proves that there are two."""
@@ -298,40 +288,11 @@ class Log(Reading):
             _log.exception("witnesses are asked no more until the next start")
             raise
 
-    def _commit_pending(self) -> tuple[_Futures, list[Outcome]]:
-        """In the writer: batch after batch of what is pending; the last is left to be answered.
-
-        The next batch begins while the loop answers the one before, whose commit has returned.
-        """
-        while True:
-            batch = range(min(len(self._waiting), MAX_BATCH))
-            drafts = [self._drafts.popleft() for _ in batch]
-            waiting = self._taken = [self._waiting.popleft() for _ in batch]
-            outcomes: list[Outcome]
-            try:
-                outcomes = self._sequencer.commit(drafts)
-            except LedgerError as error:
-                _log.error("%d entries were not recorded: %s", len(batch), error)
-                outcomes = [error] * len(batch)
-            if not self._waiting or self._due or self._sealing or self._closing:
-                return waiting, outcomes
-            self._loop.call_soon_threadsafe(self._answer, waiting, outcomes)
-
-    def _answer(self, waiting: _Futures, outcomes: list[Outcome]) -> None:
-        for future, outcome in zip(waiting, outcomes, strict=True):
-            if future.done():  # its caller was cancelled; the entry stands
-                continue
-            if isinstance(outcome, Receipt):
-                future.set_result(outcome)
-            else:
-                future.set_exception(outcome)
-        self._set_tick()
-
     async def _publish_if_due(self) -> None:
         if (self._due or self._sealing) and self._trouble is None:
             self._due = False
             try:
-                await self._write(self._sequencer.publish)
+                await self._writer.run(self._sequencer.publish)
                 self._sealer.published()
             except LedgerError as error:
                 _log.error("no checkpoint could be published, it will be tried again: %s", error)

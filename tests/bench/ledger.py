@@ -2,7 +2,8 @@
 
 A leaf of 385 bytes, SQLite with synchronous=FULL, 1 / 64 / 1024 callers who each wait for their
 receipt. The bare file gets the leaves of one group in one write, then fdatasync. All take turns in
-short rounds, for the disk is shared and its speed drifts. CPU is that of the whole process, its
+short rounds, for the disk is shared and its speed drifts; a figure is the median of its rounds. CPU
+is that of the whole process, its
 threads, SQLite and the callers included; what is to be recorded is thought up beforehand. Event ids
 begin with the time (UUIDv7's order); one row has random ones.
 
@@ -25,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from pymerkle import SqliteTree
@@ -38,7 +40,7 @@ from tests.bench import Row, immudb_peer
 TITLE = "ledger: appends of 385 bytes, each durable; a bare file is write + fdatasync"
 CALLERS = {1: 0.34, 64: 0.24, 1024: 0.06}
 """How many callers at once, and the prototype's ratio to write + fdatasync: the floor."""
-ROUNDS = 5
+ROUNDS = 7
 ROUND_S = 0.5
 BARE, PYMERKLE, BULK, IMMUDB = "bare file", "pymerkle", "pymerkle in bulk", "immudb embedded"
 TIMES = 3.0
@@ -50,28 +52,35 @@ PLENTY = 60_000
 
 
 @dataclass(slots=True)
-class Total:
+class Round:
     """Appends, and what they took: seconds on the wall, and of this process's CPU time."""
 
     appends: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
 
+
+@dataclass(slots=True)
+class Rounds:
+    """One of those who take turns. A stall of the disk spoils a round, not the figure."""
+
+    done: list[Round] = field(default_factory=list)
+
     @property
     def per_second(self) -> float:
-        return self.appends / self.wall_s
+        return median(each.appends / each.wall_s for each in self.done)
 
     @property
     def cpu_us(self) -> float:
         """CPU time of one append, in microseconds."""
-        return self.cpu_s / self.appends * 1e6
+        return median(each.cpu_s / each.appends for each in self.done) * 1e6
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
-        wall, cpu = time.perf_counter(), time.process_time()
-        yield
-        self.wall_s += time.perf_counter() - wall
-        self.cpu_s += time.process_time() - cpu
+    def turn(self) -> Iterator[Round]:
+        this, wall, cpu = Round(), time.perf_counter(), time.process_time()
+        yield this
+        this.wall_s, this.cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+        self.done.append(this)
 
 
 Make = Callable[[int], Submission]
@@ -160,11 +169,11 @@ def write_bare(file: int, leaf: bytes, callers: int, seconds: float) -> int:
 class Measured:
     """What each did, in turns. entry_bytes: of our database, closed, for each entry."""
 
-    ours: Total = field(default_factory=Total)
-    pymerkle: Total = field(default_factory=Total)
-    bulk: Total = field(default_factory=Total)
-    bare: Total = field(default_factory=Total)
-    immudb: Total = field(default_factory=Total)
+    ours: Rounds = field(default_factory=Rounds)
+    pymerkle: Rounds = field(default_factory=Rounds)
+    bulk: Rounds = field(default_factory=Rounds)
+    bare: Rounds = field(default_factory=Rounds)
+    immudb: Rounds = field(default_factory=Rounds)
     entry_bytes: float = 0.0
 
 
@@ -183,22 +192,21 @@ async def measure(directory: Path, callers: int, make: Make, program: Path | Non
     with SqliteTree(str(directory / "pymerkle.db")) as tree:
         for number in range(ROUNDS):
             planned = plan(1 + number * PLENTY, PLENTY, make)
-            with got.ours.timed():
-                got.ours.appends += await append_for(log, callers, ROUND_S, planned)
+            with got.ours.turn() as turn:
+                turn.appends = await append_for(log, callers, ROUND_S, planned)
             del planned
             gc.unfreeze()
-            with got.pymerkle.timed():
-                got.pymerkle.appends += grow_pymerkle(tree, leaf, ROUND_S)
+            with got.pymerkle.turn() as turn:
+                turn.appends = grow_pymerkle(tree, leaf, ROUND_S)
             if callers > 1:
-                with got.bulk.timed():
-                    got.bulk.appends += grow_in_bulk(tree, leaf, callers, ROUND_S)
-            with got.bare.timed():
-                got.bare.appends += write_bare(file, leaf, callers, ROUND_S)
+                with got.bulk.turn() as turn:
+                    turn.appends = grow_in_bulk(tree, leaf, callers, ROUND_S)
+            with got.bare.turn() as turn:
+                turn.appends = write_bare(file, leaf, callers, ROUND_S)
             if program is not None:
                 folder = directory / f"immudb-{number}"
                 appends, seconds = immudb_peer.run(program, folder, callers, ROUND_S, len(leaf))
-                got.immudb.appends += appends
-                got.immudb.wall_s += seconds
+                got.immudb.done.append(Round(appends, seconds))
     os.close(file)
     size = log.size
     await log.close()

@@ -16,6 +16,7 @@ from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.note import open_checkpoint
 from ledger.proof import verify_case
 from ledger.sequencer import Draft, Outcome
+from ledger.writer import MAX_BATCH
 from tests.ledger.house import Office, on_both, submission
 
 pytestmark = on_both
@@ -236,6 +237,28 @@ async def test_a_cancelled_caller_loses_nothing(office: Office) -> None:
             await log.append(submission(1))
     assert (await log.append(submission(1))).index == 0
     assert (await log.append(submission(2))).index == 1
+
+
+async def test_a_fault_of_our_own_stops_the_log_and_leaves_nobody_waiting(office: Office) -> None:
+    log = await office.open()
+    await log.append(submission(0))
+    commit = log._sequencer.commit
+
+    def fail(drafts: Sequence[Draft]) -> list[Outcome]:
+        commit(drafts)
+        raise ZeroDivisionError
+
+    log._sequencer.commit = fail  # type: ignore[method-assign]
+    callers = [log.append(submission(number)) for number in range(MAX_BATCH + 9)]
+    async with asyncio.timeout(30):
+        results = await asyncio.gather(*callers, return_exceptions=True)
+    assert {type(result) for result in results} == {ClosedError}
+    assert log.size == MAX_BATCH  # and no batch after the one that nobody can answer for
+    with pytest.raises(ClosedError, match="stopped"):
+        await log.append(submission(1))
+    await log.close()
+    log = await office.open()
+    assert (await log.append(submission(1))).index == 1
 
 
 @pytest.mark.parametrize("index", [-1, 1, 10**12])

@@ -14,11 +14,12 @@ from ledger import sequencer
 from ledger.entry import Leaf
 from ledger.errors import ClockError, DamageError, GuardError, LedgerError, StoreError
 from ledger.fsck import fsck
-from ledger.log import MAX_BATCH
 from ledger.note import LogKeys, open_checkpoint
 from ledger.proof import verify_case
 from ledger.sequencer import draft_of, own_case
 from ledger.snapshot import Snapshot
+from ledger.sqlite import WAL_FRAME, WAL_ROOM
+from ledger.writer import MAX_BATCH
 from tests.ledger.house import Office, on_both, submission
 
 HOUR_MS = 3_600_000
@@ -31,7 +32,7 @@ async def fill(office: Office, count: int, *, start: int = 0) -> None:
     for first in range(start, start + many, MAX_BATCH):  # as the log hands them over, but faster
         numbers = range(first, first + MAX_BATCH)
         drafts = [draft_of(submission(number, case=number % 4)) for number in numbers]
-        await log._write(lambda drafts=drafts: log._sequencer.commit(drafts))
+        await log._writer.run(lambda drafts=drafts: log._sequencer.commit(drafts))
     async with asyncio.TaskGroup() as group:
         for number in range(start + many, start + count):
             group.create_task(log.append(submission(number, case=number % 4)))
@@ -171,15 +172,30 @@ async def test_a_file_that_is_no_database_is_left_alone(office: Office) -> None:
     assert office.database.read_bytes() == b"this is no database" * 100
 
 
+def used(log: Path) -> int:
+    """Where the frames in SQLite's log end and the zeros begin, in bytes."""
+    frames = -(-len(log.read_bytes().rstrip(b"\0")) // WAL_FRAME)
+    return 32 + frames * WAL_FRAME
+
+
+async def test_a_commit_does_not_wait_until_the_log_file_has_grown(office: Office) -> None:
+    log = await office.open()
+    file = office.database.with_name("ledger.db-wal")
+    before = used(file), file.stat().st_size
+    for number in range(20):
+        await log.append(submission(number))
+    assert before[0] < used(file) < before[1] == file.stat().st_size == WAL_ROOM
+
+
 async def test_case_01_torn_write_every_cut_leaves_a_prefix(office: Office, tmp_path: Path) -> None:
     log = await office.open()
-    published = (tmp_path / "ledger.db-wal").stat().st_size  # the tables and checkpoint 0
+    published = used(tmp_path / "ledger.db-wal")  # the tables and checkpoint 0
     guard = office.guard.read_bytes()
     acknowledged = [await log.append(submission(number)) for number in range(12)]
+    end = used(tmp_path / "ledger.db-wal")
     files = {path.name: path.read_bytes() for path in tmp_path.glob("ledger.db*")}
     wal = files["ledger.db-wal"]
-    frame = 24 + 4096
-    cuts = [*range(0, len(wal), frame), *range(1, len(wal), 23_003), len(wal)]
+    cuts = [0, *range(32, end, WAL_FRAME), *range(1, end, 23_003), end, end + 999, len(wal)]
     sizes = set()
     for number, cut in enumerate(cuts):
         torn = Office(tmp_path / f"torn{number}", office.keys)
