@@ -272,3 +272,39 @@ async def a_second_notary_is_refused(
     await second.see("[data-code=session-has-notary]")
     await second.picture("bad-second-notary")
     await second.page.close()
+
+
+async def test_a_session_the_notary_breaks_off(
+    callers: Callers, notary: Visitor, films: Films, office: FreshOffice, launch: Launch
+) -> None:
+    """Both are told, nothing at the console acts any more, and the applicant can come again."""
+    visitor, _ = await callers.call()
+    case = await doors.new_case(visitor)
+    await doors.hand_in(visitor, case, films.card)
+    await doors.accept(notary, case)
+    await doors.consent(visitor, case)
+    await doors.book(visitor, case)
+    await doors.check_devices(visitor, case)
+    phone, desk = await launch(*films.applicant.flags), await launch(*films.notary.flags)
+    ana, nora = (
+        Applicant(await window(phone, PHONE), office),
+        Staff(await window(desk, DESK), office),
+    )
+    await doors.hand_over(visitor, ana.page)
+    await doors.hand_over(notary, nora.page)
+    await nora.visit(f"/desk/cases/{case}")
+    await nora.meet()
+    await ana.visit(f"/cases/{case}/session")
+    await ana.reach("open")
+    await nora.press(".reach .btn--danger")
+    await nora.page.fill("dialog textarea", "<b>停</b>")
+    await nora.press("dialog [data-go]")
+    await asyncio.gather(nora.see("[data-over] [data-places]"), ana.see("[data-broken-off]"))
+    assert (
+        await nora.page.locator(".reach, [data-capture], [data-confirm], [data-say]").count() == 0
+    )
+    await ana.press(".go .btn")
+    await ana.see(".nine")
+    await nora.look("broken-off")
+    await ana.look("broken-off-phone")
+    assert nora.complaints + ana.complaints == []
