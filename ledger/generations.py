@@ -63,16 +63,19 @@ class Ending:
     """The last tree of a log that has ended: size and root. at: when it was declared, ms.
 
     before: ms; whoever has the keys can sign smaller trees as well, so one counts only if it was
-    seen before this moment, or is shown to be the beginning of the last.
+    seen before this moment, or is shown to be the beginning of the last. leaked: what had leaked
+    then ("ledger-keys"), for people to read; empty when nothing had.
     """
 
     size: int
     root: bytes
     before: int
+    leaked: str = ""
 
     def record(self) -> dict[str, Any]:
         """As it stands in trust.json."""
-        return {"size": self.size, "root": self.root.hex(), "before": self.before}
+        value: dict[str, Any] = {"size": self.size, "root": self.root.hex(), "before": self.before}
+        return value | {"leaked": self.leaked} if self.leaked else value
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Ending:
@@ -80,16 +83,21 @@ class Ending:
         root = bytes.fromhex(value["root"])
         if len(root) != HASH_BYTES:
             raise NoteError("the root of a log that ended is not 32 bytes long")
-        return cls(_size(value["size"]), root, _size(value["before"]))
+        leaked = str(value.get("leaked", ""))
+        return cls(_size(value["size"]), root, _size(value["before"]), leaked)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLog:
-    """A log as a verifier knows it. ending: None while it grows."""
+    """A log as a verifier knows it. ending: None while it grows.
+
+    witnessed_from: of a log that ended, the size of the first tree its witnesses signed, if any.
+    """
 
     origin: str
     generations: tuple[Generation, ...]
     ending: Ending | None = None
+    witnessed_from: int | None = None
 
     def record(self) -> dict[str, Any]:
         """As it stands in trust.json; `vkeys`, for older programs, are those that sign now."""
@@ -100,7 +108,11 @@ class KnownLog:
         }
         if len(self.generations) > 1:
             value["generations"] = [each.record() for each in self.generations]
-        return value if self.ending is None else value | {"ending": self.ending.record()}
+        if self.ending is not None:
+            value["ending"] = self.ending.record()
+        if self.witnessed_from is not None:
+            value["witnessed_from"] = self.witnessed_from
+        return value
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> KnownLog:
@@ -113,7 +125,13 @@ class KnownLog:
         if any(key.name != origin for each in generations for key in each.verifiers):
             raise NoteError(f"a key here is not of the log {origin[:80]!r}")
         ending = value.get("ending")
-        return cls(origin, generations, None if ending is None else Ending.parse(ending))
+        since = value.get("witnessed_from")
+        return cls(
+            origin,
+            generations,
+            None if ending is None else Ending.parse(ending),
+            None if since is None else _size(since),
+        )
 
     def require(self, checkpoint: Checkpoint, signed: Collection[Verifier]) -> None:
         """Require that a tree is this log's, and all of a generation have signed that may.

@@ -297,6 +297,9 @@ def _doors(
     async def read_ledger(path: str) -> Any:
         return await asyncio.to_thread(respond, ledger.reader, path)
 
+    async def read_former(number: str, path: str) -> Any:
+        return await asyncio.to_thread(backstage.former.respond, number, path)
+
     def settings() -> dict[str, Any]:
         return {
             "office": dict(DEMO_OFFICE),
@@ -323,6 +326,7 @@ def _doors(
             matter=services.intake.matter,
             office=office,
             read_ledger=read_ledger,
+            read_former=read_former,
             ledger_size=lambda: ledger.size,
             ledger_trouble=backstage.ledger_trouble,
             seals_wait_for=lambda: ledger.pending,

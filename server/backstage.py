@@ -21,6 +21,7 @@ from server.domain.errors import DomainError
 from server.domain.evidence import Gap
 from server.domain.session import LIVE
 from server.drawing import drawing
+from server.former import FOLDER, FormerLedgers
 from server.http.cases import Cases
 from server.http.desk import Desk
 from server.http.live import Live
@@ -70,6 +71,7 @@ class Backstage:
     check_context: Callable[[], Awaitable[Mapping[str, Any]]]
     ledger_trouble: Callable[[], str | None]
     scrubber: Scrubber
+    former: FormerLedgers
 
     def rooms(self, sandbox: Sandbox) -> tuple[object, ...]:
         """Return the rooms of routes that stand on the services."""
@@ -203,12 +205,16 @@ async def open_backstage(
             tasks.start(_warm(analyst), name="warming the analyst")
         tasks.start(warm_sampler(sampler), name="warming the sampler")
 
+        former = FormerLedgers(config.path(FOLDER))
+
         async def check_context() -> dict[str, Any]:
             note = await ledger.checkpoint()
             size = Checkpoint.unverified(note).size
             chain = await ledger.chain(facts.register)
+            trust = office.trust()
             return {
-                "trust": office.trust(),
+                "trust": trust,
+                "former": await asyncio.to_thread(former.registers, trust),
                 "at": clock(),
                 "note": note,
                 "register": facts.register,
@@ -224,6 +230,7 @@ async def open_backstage(
             check_context,
             ledger_trouble=lambda: journal.failed,
             scrubber=scrubber,
+            former=former,
         )
 
 

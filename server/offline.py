@@ -22,6 +22,7 @@ from server.storage.database import Database
 from server.storage.objects import Objects
 from server.storage.vault import Vault
 from server.takes import TakeFiles
+from signing.ledger_keys import Place
 from signing.register import register_of
 
 
@@ -47,7 +48,8 @@ async def open_erasure(
         closing.push_async_callback(database.close)
         vault = Vault(config.path("vault.db"), secret=config.secret.reveal(), random=random)
         closing.callback(vault.close)
-        register = register_of(json.loads(founded.read_text())["origin"])
+        origin = str(json.loads(founded.read_text())["origin"])
+        register = register_of(Place.read(config.path("office"), origin).origin)
         yield Erasure(
             CaseFiles(database, vault, commit_to=commit_to, register=register),
             vault,

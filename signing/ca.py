@@ -30,6 +30,7 @@ from signing.certificates import (
     encode,
     fingerprint,
     milliseconds,
+    requested_key,
     subject,
 )
 from signing.errors import CertificateError, OfficeError, RequestError
@@ -225,7 +226,7 @@ class Office:
         `request` is a PKCS#10 (DER) whose own signature proves the key is held; names in it are
         ignored. The certificate lives 24 h and lists the acts it is for. Raises RequestError.
         """
-        public_key = _requested_key(request)
+        public_key = requested_key(request)
         if not 0 < len(acts) <= _MOST_ACTS or not common_name.strip():
             raise RequestError("a name and one to eight acts are needed; nothing was issued")
         notice = f"One session only: {session_id}. Acts: {', '.join(acts)}."
@@ -392,17 +393,3 @@ class Office:
 
 
 _AUTHORITIES = {"root": _ROOT_CRL_MS, "issuing": _ISSUING_CRL_MS}
-
-
-def _requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
-    try:
-        parsed = x509.load_der_x509_csr(request)
-        key = parsed.public_key()
-        proven = parsed.is_signature_valid
-    except (ValueError, TypeError) as failure:
-        raise RequestError("the certificate request cannot be read") from failure
-    if not proven:
-        raise RequestError("the certificate request is not signed with its own key")
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise RequestError("the certificate request is not for a P-256 key")
-    return key

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from signing.errors import CertificateError
+from signing.errors import CertificateError, RequestError
 from signing.profiles import DEMO_UNIT, CertificateProfile, OfficeProfile
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -226,3 +226,18 @@ def armor(certificate: x509.Certificate) -> str:
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of a certificate, in lowercase hex."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
+    """The key of a PKCS#10 request (DER), proven held by its own signature. Raises RequestError."""
+    try:
+        parsed = x509.load_der_x509_csr(request)
+        key = parsed.public_key()
+        proven = parsed.is_signature_valid
+    except (ValueError, TypeError) as failure:
+        raise RequestError("the certificate request cannot be read") from failure
+    if not proven:
+        raise RequestError("the certificate request is not signed with its own key")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise RequestError("the certificate request is not for a P-256 key")
+    return key

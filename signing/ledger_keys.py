@@ -152,6 +152,23 @@ class LedgerKeys:
         number = number if begun else number + 1
         return number, self._make(number, origin)
 
+    def follow(self, number: int, origin: str, first: int, ended: KnownLog) -> None:
+        """Make another ledger the present one, for good; the one before it is named as ended.
+
+        number: of the ledger; first: of its first pair. Nothing here changes: open the office anew.
+        """
+        Place(number, origin, first, (*self.place.former, ended)).write(self._directory)
+
+    def forget(self) -> int:
+        """Remove the private keys of ledgers that have ended; how many files there were."""
+        removed = 0
+        for number in _numbers(self._directory):
+            for name in _names(number) if number < self.place.first else ():
+                path = self._directory / f"{name}.key"
+                removed += path.exists()
+                path.unlink(missing_ok=True)
+        return removed
+
     def destroy(self, verifiers: tuple[Verifier, ...]) -> int:
         """Remove the files of a generation that signs no more; how many there were."""
         removed = 0

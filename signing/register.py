@@ -6,7 +6,7 @@ once, and what happened to it since, as of the mirror's checkpoint.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -103,6 +103,18 @@ def open_register(
     entries = tuple(Leaf.parse(leaf) for leaf in leaves)
     verify_case(entries, case=register)
     return Register(checkpoint.origin, checkpoint.size, checkpoint_time(note, keys), entries)
+
+
+def with_former(present: Register | None, former: Sequence[Register]) -> Register | None:
+    """One office's register across its ledgers: what those before have, and the present one.
+
+    Each was read under its own ledger's keys. Numbers of all of them are held against each other.
+    """
+    newest = present or (former[-1] if former else None)
+    if newest is None:
+        return None
+    entries = tuple(leaf for each in former for leaf in each.entries)
+    return replace(newest, entries=(*entries, *(present.entries if present else ())))
 
 
 def checkpoint_time(note: str, keys: Sequence[Verifier]) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ledger.entry import Leaf, canonical_json
 from ledger.errors import EntryError, LedgerError
+from ledger.handover import BEGAN, own_case
 from ledger.kept import KeptNote
 from ledger.replay import Findings
 from signing import status
@@ -35,7 +36,9 @@ class Numbers:
     """The register's numbers, as its entries give them out and take them back.
 
     indexes: number -> status index, in order. lists: digest of each status list -> how many
-    entries of `revoked` came before it.
+    entries of `revoked` came before it. Of the ledger before this one, as `log-began` tells it:
+    base: how many status indexes it gave out; older: its numbers that were taken back since, with
+    their status index; before: the status indexes it had taken back itself.
     """
 
     indexes: dict[str, int] = field(default_factory=dict)
@@ -43,6 +46,38 @@ class Numbers:
     completed: set[str] = field(default_factory=set)
     revoked: list[str] = field(default_factory=list)
     lists: dict[str, int] = field(default_factory=dict)
+    base: int = 0
+    older: dict[str, int] = field(default_factory=dict)
+    before: frozenset[int] = frozenset()
+
+    def carried(self) -> dict[str, Any]:
+        """What the ledger after this one begins with, as it stands in its `log-began`."""
+        known = self.older | self.indexes
+        back = {known[number] for number in self.revoked if number in known}
+        series = [
+            {"before": before, "after": after, "last": last}
+            for (before, after), last in sorted(self.serials.items())
+        ]
+        return {
+            "revoked": sorted(self.before | back),
+            "series": series,
+            "status_index": self.base + len(self.indexes),
+        }
+
+    def carry(self, value: Mapping[str, Any]) -> None:
+        """Begin with what `carried` told. Raises KeyError, TypeError, ValueError."""
+        self.serials = {
+            (str(each["before"]), str(each["after"])): int(each["last"]) for each in value["series"]
+        }
+        self.before = frozenset(int(index) for index in value["revoked"])
+        self.base = int(value["status_index"])
+
+    def gave_out_before(self, number: str) -> bool:
+        """Whether the ledger before this one has given this number out."""
+        spelled = _NUMBER.fullmatch(number)
+        if spelled is None or number in self.indexes:
+            return False
+        return int(spelled[2]) <= self.serials.get((spelled[1], spelled[3]), 0)
 
 
 def audit_register(origin: str, collected: Sequence[tuple[int, bytes]], found: Findings) -> Numbers:
@@ -55,6 +90,12 @@ def audit_register(origin: str, collected: Sequence[tuple[int, bytes]], found: F
         except EntryError:
             continue  # found before: it is no leaf
         kind = leaf.body.get("kind")
+        if index == 0 and kind == BEGAN and leaf.case == own_case(origin):
+            try:
+                numbers.carry(leaf.body["register"])
+            except (KeyError, TypeError, ValueError):
+                found.add("register", where, "number-none", number="register")
+            continue
         if leaf.case != chain:
             if kind in KINDS:
                 found.add("register", where, "other-register")
@@ -64,8 +105,10 @@ def audit_register(origin: str, collected: Sequence[tuple[int, bytes]], found: F
         elif kind == COMPLETED:
             _completed(numbers, leaf, where, found)
         elif kind in REVOKING:
-            number = str(leaf.body.get("number"))
-            if number not in numbers.indexes:
+            number, given = str(leaf.body.get("number")), leaf.body.get("status_index")
+            if numbers.gave_out_before(number) and type(given) is int and given < numbers.base:
+                numbers.older[number] = given
+            elif number not in numbers.indexes:
                 found.add("register", where, "number-unknown", number=number)
             numbers.revoked.append(number)
         elif kind == STATUS_LIST:
@@ -87,8 +130,8 @@ def _intended(numbers: Numbers, leaf: Leaf, where: str, found: Findings) -> None
     expected = numbers.serials.get(series, 0) + 1
     if serial != expected:
         found.add("register", where, "number-gap", number=number, expected=expected)
-    if index != len(numbers.indexes):
-        expected = len(numbers.indexes)
+    if index != numbers.base + len(numbers.indexes):
+        expected = numbers.base + len(numbers.indexes)
         found.add("register", where, "index-gap", status_index=index, expected=expected)
     numbers.serials[series] = serial
     numbers.indexes[number] = index
@@ -119,11 +162,9 @@ def audit_status(
     if digest not in numbers.lists:
         found.add("status", where, "not-logged")
         return listed
-    expected = {
-        numbers.indexes[number]
-        for number in numbers.revoked[: numbers.lists[digest]]
-        if number in numbers.indexes
-    }
+    known = numbers.older | numbers.indexes
+    revoked = numbers.revoked[: numbers.lists[digest]]
+    expected = numbers.before | {known[number] for number in revoked if number in known}
     shown = {
         at * 8 + bit
         for at, byte in enumerate(listed.bits)

@@ -95,6 +95,12 @@ class Trust:
         """SHA-256 of the first root, lowercase hex: what people compare on paper."""
         return fingerprint(self.roots[0])
 
+    def witnessed_since(self, origin: str) -> int | None:
+        """The size of the first tree of a log that must carry the witnesses; None: none must."""
+        log = self.log_keys.log(origin)
+        ended = log is not None and log.ending is not None
+        return log.witnessed_from if log is not None and ended else self.witnessed_from
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside every verdict under this trust."""

@@ -23,14 +23,14 @@ from ledger.sm2 import Sm2Line
 from signing import cades, manifest, proofs
 from signing.archive import Limits
 from signing.bundle import HANDOVERS, Bundle, read
-from signing.certificates import fingerprint, milliseconds
-from signing.errors import BundleError, RevokedError, SigningError
+from signing.certificates import fingerprint
+from signing.container import check_container, require_not_expired
+from signing.errors import BundleError, SigningError
 from signing.profiles import APPLICANT_POLICY, NOTARY_POLICY
 from signing.register import STATUS_LIST, checkpoint_time, register_of
 from signing.report import Failed, Found, Procedure, Report, Unavailable
-from signing.revocation import require_not_revoked
 from signing.session_times import Dated, session_times
-from signing.status import require_policy, require_seal
+from signing.status import require_policy
 from signing.tokens import read_token
 from signing.trust import Trust
 from signing.verify_pdf import check_status, describe_trust, require_fresh
@@ -85,7 +85,11 @@ class _BundleProcedure:
         run("manifest", self._manifest, needs=("archive",))
         run("trust", self._follow_keys, needs=("manifest",))
         run("signature", self._signature, needs=("trust",))
-        run("seal", lambda: self._seal(at=at), needs=("signature",))
+        run(
+            "seal",
+            lambda: check_container(self._bundle.files, self._trust, at=at),
+            needs=("signature",),
+        )
         run("checkpoint", lambda: self._checked_checkpoint(at=at), needs=("trust",))
         run("inclusion", self._inclusion, needs=("checkpoint",))
         run("completeness", self._completeness, needs=("inclusion",))
@@ -172,50 +176,6 @@ class _BundleProcedure:
         self._signer = key
         return Found({"origin": key.name}, against=f"Ed25519 {key.name}+{key.key_id.hex()}")
 
-    def _seal(self, *, at: int) -> Found:
-        """The container: CAdES-T by the office's seal, and the timestamp over all of it."""
-        files, trust = self._bundle.files, self._trust
-        plain = {name: data for name, data in files.items() if not name.startswith(manifest.META)}
-        listed = manifest.asic(plain, signature="META-INF/signature.p7s", kind="cades")
-        names = ("META-INF/ASiCManifest.xml", "META-INF/signature.p7s")
-        inner = {name: files[name] for name in names}
-        archived = manifest.asic(inner, signature="META-INF/timestamp.tst", kind="timestamp")
-        expected = {*names, "META-INF/ASiCArchiveManifest.xml", "META-INF/timestamp.tst"}
-        if {name for name in files if name.startswith(manifest.META)} != expected:
-            raise Failed("other-files")
-        if (inner[names[0]], files["META-INF/ASiCArchiveManifest.xml"]) != (listed, archived):
-            raise Failed("digest", files=["META-INF"])
-        try:
-            signed = cades.verify_cms(
-                inner[names[1]],
-                content_sha256=sha256(listed).hexdigest(),
-                roots=trust.roots,
-                tsa_roots=trust.tsa_roots,
-            )
-            require_seal(signed.certificate, trust)
-            if signed.token is None:
-                raise Failed("timestamp-stripped")
-            issuer = signed.path[1]
-            response = files["keys/seal.ocsp"]
-            when = signed.token.at
-            require_not_revoked(
-                signed.certificate, response=response, issuer=issuer, roots=trust.roots, at=when
-            )
-            token = read_token(
-                files["META-INF/timestamp.tst"],
-                digest=sha256(archived).digest(),
-                roots=trust.tsa_roots,
-            )
-        except RevokedError as failure:
-            raise Failed("key-revoked", error=str(failure)) from failure
-        except SigningError as failure:
-            raise Failed("signature", error=str(failure)) from failure
-        _require_not_expired(token.certificate, at=at)
-        return Found(
-            {"at": when, "archived_at": token.at, "seal": fingerprint(signed.certificate)},
-            against=f"root {trust.root_fingerprint}",
-        )
-
     def _checked_checkpoint(self, *, at: int) -> Found:
         files, trust = self._bundle.files, self._trust
         note = files["ledger/checkpoint.txt"]
@@ -235,9 +195,9 @@ class _BundleProcedure:
             raise Failed("timestamp", error=str(failure)) from failure
         if checkpoint.origin != self._bundle.manifest["office"]["origin"]:
             raise Failed("other-office", origin=checkpoint.origin)
-        _require_not_expired(token.certificate, at=at)
+        require_not_expired(token.certificate, at=at)
         proofs.require_in_time(checkpoint, self._keys, signer=self._signer, timestamped_at=token.at)
-        witnessed = self._require_witnesses(note.decode(), checkpoint.size)
+        witnessed = self._require_witnesses(note.decode(), checkpoint)
         self._checkpoint = checkpoint
         keys = ", ".join(f"{key.algorithm.name} {key.key_id.hex()}" for key in self._keys)
         detail = {
@@ -253,7 +213,7 @@ class _BundleProcedure:
             keys += f", SM2 {trust.sm2.key_id.hex()}"
         return Found(detail, against=f"{checkpoint.origin}: {keys}")
 
-    def _require_witnesses(self, note: str, size: int) -> list[dict[str, Any]]:
+    def _require_witnesses(self, note: str, checkpoint: Checkpoint) -> list[dict[str, Any]]:
         """Require the policy's quorum, unless the tree is older than the witnesses; who signed."""
         policy = self._trust.policy
         try:
@@ -262,7 +222,8 @@ class _BundleProcedure:
         except LedgerError as failure:
             raise Failed("checkpoint", error=str(failure)) from failure
         if not enough:
-            if size >= self._trust.witnessed_from:
+            since = self._trust.witnessed_since(checkpoint.origin)
+            if since is not None and checkpoint.size >= since:
                 raise Failed("unwitnessed", signed=len({each.verifier.name for each in found}))
             self._unwitnessed = True
         return [{"name": each.verifier.name, "at": each.time * 1000} for each in found if each.time]
@@ -352,7 +313,7 @@ class _BundleProcedure:
             raise Failed("signature", file=content, role=role, error=str(failure)) from failure
         if signed.token is None:
             raise Failed("timestamp-stripped", file=content, role=role)
-        _require_not_expired(signed.token.certificate, at=at)
+        require_not_expired(signed.token.certificate, at=at)
         return signed
 
     def _disclosures(self) -> Found:
@@ -392,10 +353,3 @@ class _BundleProcedure:
         names = ("certificate", "facts", "office", "session", "gaps", "timeline")
         found = {name: value[name] for name in names} | {"segments": len(value["segments"])}
         return found | {"between": self._between}
-
-
-def _require_not_expired(certificate: x509.Certificate, *, at: int) -> None:
-    """A token proves something as long as its certificate lasts; after that it must be renewed."""
-    until = certificate.not_valid_after_utc
-    if at > milliseconds(until):
-        raise Unavailable("timestamp-expired", until=until.year)

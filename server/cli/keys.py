@@ -18,12 +18,13 @@ from server.cli.verify_words import Language, Words, spoken
 
 if TYPE_CHECKING:
     from ledger.log import Log
+    from server.config import Config
     from signing.ca import Office
 
 T = TypeVar("T")
 REFUSED, SETTING, IN_USE, UNUSABLE = 1, 2, 4, 5
 
-_data = click.option(
+data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path, exists=True),
     default=Path("data"),
@@ -31,8 +32,8 @@ _data = click.option(
     envvar="FARSEAL_DATA",
     help="Directory of databases, keys, objects and recordings.",
 )
-_lang = click.option("--lang", type=click.Choice(["zh-CN", "en"]), help="Language.")
-_wait = click.option(
+lang_option = click.option("--lang", type=click.Choice(["zh-CN", "en"]), help="Language.")
+wait_option = click.option(
     "--wait",
     "wait_s",
     type=click.FloatRange(0),
@@ -47,8 +48,8 @@ class RefusedError(Exception):
 
 
 @click.command("keys")
-@_data
-@_lang
+@data_option
+@lang_option
 def keys_command(data: Path, lang: str | None) -> None:
     """List the generations of the ledger's keys: ids, which trees they sign, and their state.
 
@@ -57,16 +58,16 @@ def keys_command(data: Path, lang: str | None) -> None:
     """
     language = cast("Language", lang or spoken())
 
-    async def work(office: Office, log: Log) -> None:
+    async def work(_config: Config, office: Office, log: Log) -> None:
         _show(office, log.generations, language)
 
-    _run(data, work)
+    run(data, work)
 
 
 @click.command("rotate")
-@_data
-@_wait
-@_lang
+@data_option
+@wait_option
+@lang_option
 def rotate_command(data: Path, wait_s: float, lang: str | None) -> None:
     """Make new keys for the ledger and have them sign beside the present ones.
 
@@ -80,7 +81,7 @@ def rotate_command(data: Path, wait_s: float, lang: str | None) -> None:
     """
     language = cast("Language", lang or spoken())
 
-    async def work(office: Office, log: Log) -> None:
+    async def work(_config: Config, office: Office, log: Log) -> None:
         signing = [each for each in log.generations if each.until_size is None]
         if len(signing) == 1:
             fresh = office.ledger.prepare()
@@ -92,13 +93,13 @@ def rotate_command(data: Path, wait_s: float, lang: str | None) -> None:
         _say(catalogue.ROTATED if sealed else catalogue.ROTATED_WAITING, language, index=index)
         _show(office, log.generations, language)
 
-    _run(data, work)
+    run(data, work)
 
 
 @click.command("retire")
-@_data
-@_wait
-@_lang
+@data_option
+@wait_option
+@lang_option
 def retire_command(data: Path, wait_s: float, lang: str | None) -> None:
     """End the overlap: the older generation signs no more, its private keys are destroyed.
 
@@ -108,7 +109,7 @@ def retire_command(data: Path, wait_s: float, lang: str | None) -> None:
     """
     language = cast("Language", lang or spoken())
 
-    async def work(office: Office, log: Log) -> None:
+    async def work(_config: Config, office: Office, log: Log) -> None:
         signing = [each for each in log.generations if each.until_size is None]
         gone = [each for each in log.generations if each.until_size is not None]
         left = {each.verifiers for each in gone} & {k.verifiers for k in office.ledger.at_hand}
@@ -126,13 +127,13 @@ def retire_command(data: Path, wait_s: float, lang: str | None) -> None:
         _say(catalogue.RETIRED, language, files=removed)
         _show(office, log.generations, language)
 
-    _run(data, work)
+    run(data, work)
 
 
 @click.command("accept-clock")
 @click.argument("reason")
-@_data
-@_lang
+@data_option
+@lang_option
 def clock_command(reason: str, data: Path, lang: str | None) -> None:
     """Record that the machine's clock, which had jumped ahead, is right as it is, and why.
 
@@ -143,11 +144,11 @@ def clock_command(reason: str, data: Path, lang: str | None) -> None:
     """
     language = cast("Language", lang or spoken())
 
-    async def work(office: Office, log: Log) -> None:
+    async def work(_config: Config, office: Office, log: Log) -> None:
         receipt = await log.accept_clock(reason)
         _say(catalogue.CLOCK, language, index=receipt.index)
 
-    _run(data, work)
+    run(data, work)
 
 
 def _began(generations: tuple[Generation, ...]) -> int:
@@ -181,7 +182,8 @@ def _show(office: Office, generations: tuple[Generation, ...], language: Languag
             click.echo(f"  -  {ids}  {catalogue.PREPARED[language]}")
 
 
-def _run(data: Path, work: Callable[[Office, Log], Awaitable[T]]) -> T:
+def run(data: Path, work: Callable[[Config, Office, Log], Awaitable[T]]) -> T:
+    """Do something with the ledger of a data directory; what is refused ends the command."""
     from ledger.errors import LedgerError
     from server.app import ledger_alone
     from server.config import ConfigError, read_config
@@ -191,8 +193,10 @@ def _run(data: Path, work: Callable[[Office, Log], Awaitable[T]]) -> T:
     async def opened() -> T:
         if not (data / "office").is_dir():  # or the settings would found one
             raise ConfigError(f"there is no office in {data}; nothing was changed")
-        async with ledger_alone(read_config(data=data, environment=os.environ)) as (office, log):
-            return await work(office, log)
+        database = os.environ.get("FARSEAL_LEDGER_DATABASE")
+        config = read_config(data=data, ledger_database=database, environment=os.environ)
+        async with ledger_alone(config) as (office, log):
+            return await work(config, office, log)
 
     try:
         return asyncio.run(opened())

@@ -31,6 +31,7 @@ LATER = {
     "keys": ("server.cli.keys", "keys_command"),
     "rotate": ("server.cli.keys", "rotate_command"),
     "retire": ("server.cli.keys", "retire_command"),
+    "succeed": ("server.cli.succeed", "command"),
     "accept-clock": ("server.cli.keys", "clock_command"),
     "fork": ("server.cli.mirror", "fork_command"),
 }

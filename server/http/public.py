@@ -39,7 +39,8 @@ class LedgerAnswer(Protocol):
 class Public:
     """Everything without a login but the certificates' look-up (`lookup.py`).
 
-    `read_ledger(path)` answers a path under `/log/`, `ledger_size()` counts entries,
+    `read_ledger(path)` answers a path under `/log/`, `read_former(number, path)` one under
+    `/former/`, `ledger_size()` counts entries,
     `ledger_scrub()` says which entries and tiles have changed, and when all were last read again
     (ms UTC); `ledger_standing()` is what the ledger's page shows and a copy of the ledger does not;
     `in_thread` runs the office's synchronous calls off the loop.
@@ -53,6 +54,7 @@ class Public:
         matter: Callable[[str], dict[str, Any]],
         office: TrustAnchor,
         read_ledger: Callable[[str], Awaitable[LedgerAnswer]],
+        read_former: Callable[[str, str], Awaitable[LedgerAnswer]],
         ledger_size: Callable[[], int],
         ledger_trouble: Callable[[], str | None],
         seals_wait_for: Callable[[], str | None],
@@ -66,6 +68,7 @@ class Public:
         self._matter = matter
         self._office = office
         self._read_ledger = read_ledger
+        self._read_former = read_former
         self._ledger_size = ledger_size
         self._ledger_trouble = ledger_trouble
         self._seals_wait_for = seals_wait_for
@@ -149,6 +152,12 @@ class Public:
         found = await self._read_ledger(call.part("path"))
         headers = {**found.headers, "Access-Control-Allow-Origin": "*"}
         return web.Response(status=found.status, headers=headers, body=found.body)
+
+    @endpoint("GET", "/former/{number}/{path:.*}", roles=PUBLIC)
+    async def former(self, call: Call) -> Answer:
+        """Give the same of a ledger of this office that has ended."""
+        found = await self._read_former(call.part("number"), call.part("path"))
+        return web.Response(status=found.status, headers=found.headers, body=found.body)
 
     @endpoint("GET", "/api/ledger", roles=PUBLIC)
     async def standing(self, call: Call) -> Answer:

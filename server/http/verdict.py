@@ -14,7 +14,7 @@ from ledger.errors import LedgerError
 from server.http.sandbox import answer, read_input, shut_in
 from signing import verify_bundle, verify_pdf
 from signing.errors import SigningError
-from signing.register import Register, open_register
+from signing.register import Register, open_register, with_former
 from signing.report import Report
 from signing.trust import Trust
 from signing.verify import verify
@@ -35,15 +35,19 @@ def check(data: bytes, context: dict[str, Any]) -> Report:
 
 
 def _register(context: dict[str, Any], trust: Trust) -> Register | None:
-    leaves = [base64.b64decode(leaf) for leaf in context["leaves"]]
-    if not leaves:
-        return None
+    told = [*context.get("former", ()), context]
     try:
-        return open_register(
-            context["note"], leaves, register=context["register"], keys=trust.log_keys
-        )
+        found = [_opened(each, trust) for each in told if each["leaves"] or each is context]
     except (LedgerError, SigningError):
         return None  # the report then says that no register was at hand
+    return with_former(found[-1], [each for each in found[:-1] if each is not None])
+
+
+def _opened(told: dict[str, Any], trust: Trust) -> Register | None:
+    leaves = [base64.b64decode(leaf) for leaf in told["leaves"]]
+    if not leaves:
+        return None
+    return open_register(told["note"], leaves, register=told["register"], keys=trust.log_keys)
 
 
 def main() -> None:

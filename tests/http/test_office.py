@@ -38,6 +38,7 @@ OPEN = {
     "/healthz",
     "/trust.json",
     "/status.json",
+    "/former/{number}/{path:.*}",
     "/log/{path:.*}",
     "/pki/{name:(root|issuing)}.cer",
     "/{room:pki|crl}/{name:(root|issuing)}.crl",
