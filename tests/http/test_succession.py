@@ -16,6 +16,7 @@ from ledger.note import open_checkpoint
 from ledger.tiles import Mirror
 from signing.trust import Trust
 from tests.fakes.office import running_office
+from tests.ledger import second_verifier as outsider
 
 
 async def farseal(*words: str) -> tuple[int, str]:
@@ -88,6 +89,11 @@ async def test_an_office_goes_on_after_a_leak(tmp_path: Path) -> None:
         "next": trust.origin,
         "reason": "ledger-keys-leaked",
     }
+    # A verifier written from the document reads both.
+    by_document = outsider.read_mirror(tmp_path / "after", told["ledger"]["vkeys"])
+    assert [each["index"] for each in by_document] == [*range(view.size)]
+    outsider.read_mirror(tmp_path / "again", former["vkeys"])
+    outsider.require_ending(former, last.size, last.root, None)
     assert {case, second} <= {leaf.case for leaf in entries}
     first: Leaf = next(leaf for leaf in entries if leaf.case == case)
     assert first.case_seq == 0

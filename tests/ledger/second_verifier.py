@@ -166,20 +166,110 @@ def _short(text: str) -> bytes:
     return bytes([len(text.encode())]) + text.encode()
 
 
-def open_note(note: str, keys: list[Key]) -> tuple[str, int, bytes]:
-    """Origin, size and root of a checkpoint that all the log's keys given here have signed."""
-    text, found = signers(note, keys)
+# -- "Keys that change" ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Two keys that sign together, and the sizes of the trees they sign."""
+
+    keys: tuple[Key, ...]
+    from_size: int = 0
+    until_size: int | None = None
+
+    def signs(self, size: int) -> bool:
+        return self.from_size <= size and (self.until_size is None or size <= self.until_size)
+
+
+def own_case(origin: str) -> str:
+    return sha256(b"ledger/log/v1\0" + origin.encode()).hexdigest()[:32]
+
+
+def known_from(trust: dict[str, Any], origin: str) -> list[Generation]:
+    """The generations that a trust.json names for a log, the present one or a former."""
+    ledger = trust["ledger"]
+    log = next(each for each in (ledger, *ledger.get("former", [])) if each["origin"] == origin)
+    listed = log.get("generations", [{"vkeys": log["vkeys"], "from_size": 0}])
+    return [
+        Generation(tuple(map(read_vkey, g["vkeys"])), g["from_size"], g.get("until_size"))
+        for g in listed
+    ]
+
+
+def learn(known: list[Generation], leaf: dict[str, Any]) -> list[Generation]:
+    """What follows from an entry of the log's own case."""
+    body, index = leaf["body"], leaf["index"]
+    keys = tuple(map(read_vkey, body["keys"]))
+    if body["kind"] == "keys-rotated":
+        if any(each.keys == keys for each in known):
+            return known
+        return [*known, Generation(keys, index + 1)]
+    assert body["kind"] == "keys-retired", "an entry that names no keys"
+    assert any(each.keys == keys for each in known), "keys retired that never signed"
+    return [
+        Generation(each.keys, each.from_size, index) if each.keys == keys else each
+        for each in known
+    ]
+
+
+def follow(known: list[Generation], text: str) -> list[Generation]:
+    """What one knows after a handover."""
+    first, leaf, proof = text.split("\n", 2)
+    assert first == "ledger/handover/v1"
+    check_proof(proof, leaf.encode(), known)
+    read = read_leaf(leaf.encode())
+    assert read["case"] == own_case(known[0].keys[0].name), "not the log's own case"
+    return learn(known, read)
+
+
+def follow_all(folder: Path, known: list[Generation]) -> list[Generation]:
+    """Follow a mirror's handovers in order, up to the first that is not there."""
+    number = 1
+    while (path := folder / "keys" / str(number)).exists():
+        known = follow(known, path.read_text("utf-8"))
+        number += 1
+    return known
+
+
+def open_note(note: str, keys: list[Key] | list[Generation]) -> tuple[str, int, bytes]:
+    """Origin, size and root of a checkpoint that a whole generation has signed which may.
+
+    Keys without a generation are one.
+    """
+    plain = tuple(each for each in keys if isinstance(each, Key))
+    generations = [each for each in keys if isinstance(each, Generation)]
+    generations += [Generation(plain)] if plain else []
+    text, found = signers(note, [key for each in generations for key in each.keys])
     origin, size, root, *rest = text.split("\n")
     assert rest == [""], "extension lines"
     assert str(int(size)) == size
-    assert {key for key in keys if key.name == origin} == set(found) != set(), "a line is missing"
+    held = [
+        each
+        for each in generations
+        if (ours := {key for key in each.keys if key.name == origin}) and ours <= set(found)
+    ]
+    assert held, "a line is missing"
+    assert any(each.signs(int(size)) for each in held), "signed by keys that may not"
     return origin, int(size), b64decode(root, validate=True)
+
+
+def require_ending(log: dict[str, Any], size: int, root: bytes, dated: int | None) -> None:
+    """What a log that ended may still show. dated: ms, the time of the checkpoint's token."""
+    ending = log.get("ending")
+    if ending is None:
+        return
+    assert size <= ending["size"], "beyond the log's end"
+    if size == ending["size"]:
+        assert root.hex() == ending["root"], "another last tree"
+        return
+    assert dated is not None, "a smaller tree without a token"
+    assert dated < ending["before"], "dated after the leak"
 
 
 # -- "Proof of an entry" --------------------------------------------------------------------------
 
 
-def check_proof(text: str, leaf: bytes, keys: list[Key]) -> int:
+def check_proof(text: str, leaf: bytes, keys: list[Key] | list[Generation]) -> int:
     """The index at which a leaf is proven to be."""
     head, _, note = text.partition("\n\n")
     first, *lines = head.split("\n")
@@ -209,8 +299,11 @@ def check_proof(text: str, leaf: bytes, keys: list[Key]) -> int:
 
 
 def read_mirror(folder: Path, vkeys: Iterable[str]) -> list[dict[str, Any]]:
-    """Every entry of a mirror, after all that can be checked without another file was checked."""
-    keys = [read_vkey(vkey) for vkey in vkeys]
+    """Every entry of a mirror, after all that can be checked without another file was checked.
+
+    vkeys: those of one generation, the mirror's handovers lead to the others.
+    """
+    keys = follow_all(folder, [Generation(tuple(map(read_vkey, vkeys)))])
     origin, size, root = open_note((folder / "checkpoint").read_text("utf-8"), keys)
     leaves = list(_leaves(folder, size))
     hashes = [leaf_hash(leaf) for leaf in leaves]
@@ -266,6 +359,13 @@ def _check_register(origin: str, entries: list[dict[str, Any]]) -> None:
     serials: dict[tuple[str, str], int] = {}
     given: dict[str, int] = {}
     completed: set[str] = set()
+    base = 0
+    if entries and entries[0]["body"].get("kind") == "log-began":
+        assert entries[0]["case"] == own_case(origin), "a log that another's entry began"
+        carried = entries[0]["body"]["register"]
+        serials = {(each["before"], each["after"]): each["last"] for each in carried["series"]}
+        base = carried["status_index"]
+    before = dict(serials)
     for leaf in entries:
         body, where = leaf["body"], f"entry {leaf['index']}"
         kind = body.get("kind")
@@ -277,7 +377,7 @@ def _check_register(origin: str, entries: list[dict[str, Any]]) -> None:
             assert number not in given, f"{where}: {number} given out twice"
             series = match[1], match[3]
             assert int(match[2]) == serials.get(series, 0) + 1, f"{where}: a gap before {number}"
-            assert body["status_index"] == len(given), f"{where}: status_index"
+            assert body["status_index"] == base + len(given), f"{where}: status_index"
             serials[series] = int(match[2])
             given[number] = body["status_index"]
         elif kind == "act-completed":
@@ -286,4 +386,7 @@ def _check_register(origin: str, entries: list[dict[str, Any]]) -> None:
             assert re.fullmatch("[0-9a-f]{64}", body["pdf_sha256"]), where
             completed.add(body["number"])
         elif leaf["case"] == register and "number" in body:
-            assert body["number"] in given, f"{where}: an unknown number"
+            match = NUMBER.fullmatch(body["number"])
+            older = match and int(match[2]) <= before.get((match[1], match[3]), 0)
+            assert body["number"] in given or older, f"{where}: an unknown number"
+            assert not older or body["status_index"] < base, f"{where}: status_index"
