@@ -99,6 +99,8 @@ class Jobs:
 
     async def sweep(self) -> None:
         """Begin again what is unfinished and nobody works on; what runs is left alone."""
+        if self._work is None:
+            return  # the server stops; its next start takes up everything
         await self._take_up(anew=(*_FAILED, *_UNFINISHED))
 
     async def start(self, kind: str, about: str) -> None:

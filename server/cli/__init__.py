@@ -3,6 +3,8 @@ without the server's dependencies."""
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib import import_module
 
 import click
@@ -39,3 +41,6 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="farseal")
 def main() -> None:
     """Farseal 远证: remote video notarization with an append-only evidence ledger."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a sign the terminal lacks must not end a command
+            stream.reconfigure(errors="replace")

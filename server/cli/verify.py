@@ -50,7 +50,7 @@ class _Text(click.ParamType[str]):
             json.loads(text)
         except OSError as error:
             self.fail(f"{value} cannot be read: {error.strerror}", param, ctx)
-        except ValueError:
+        except (ValueError, RecursionError):  # a million brackets are no file of ours either
             self.fail(f"{value} is not JSON", param, ctx)
         return text
 

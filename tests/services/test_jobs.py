@@ -120,6 +120,16 @@ async def test_what_runs_is_left_alone_by_every_sweep(tmp_path):
     assert (desk.runs, desk.most) == (1, 1)
 
 
+async def test_a_sweep_that_comes_while_the_server_stops_has_nothing_to_do(tmp_path):
+    desk = Desk()
+    desk.sealed.set()
+    async with sweeping(tmp_path / "jobs.db", desk) as jobs:
+        pass
+    looked = desk.looked
+    await jobs.sweep()
+    assert desk.looked == looked > 0
+
+
 async def test_a_job_whose_failure_could_not_even_be_written_down_goes_on(small_disk):
     """The disk that refuses the work refuses its workflow's end too: it stays `PENDING`."""
     desk = Desk()

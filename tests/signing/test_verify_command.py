@@ -66,6 +66,23 @@ def test_exit_codes(desk: Path, arguments: str, code: int) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("option", ["--trust", "--status"])
+def test_json_without_end_is_wrong_usage_and_no_verdict(desk: Path, option: str) -> None:
+    (desk / "deep.json").write_text("[" * 100_000)
+    done = _farseal(desk, "bundle.zip", option, "deep.json")
+    assert done.returncode == 3
+    assert "deep.json is not JSON" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_the_signs_changes_no_verdict(desk: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [FARSEAL, "verify", "bundle.zip", "--trust", "trust.json", "--lang", "en"]
+    done = subprocess.run(command, cwd=desk, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Genuine and unchanged" in done.stdout
+
+
 def test_people_read_the_verdict_first_in_their_language(desk: Path) -> None:
     english = _farseal(desk, "bundle.zip", "--trust", "trust.json").stdout
     chinese = _farseal(desk, "bundle.zip", "--trust", "trust.json", "--lang", "zh-CN").stdout
