@@ -19,6 +19,8 @@ from ledger.fsck import Report, fsck
 from ledger.generations import Keybook, KnownLog
 from ledger.note import Verifier
 from ledger.snapshot import Snapshot
+from signing.errors import OfficeError
+from signing.ledger_keys import Place
 
 CLEAN, DAMAGED, UNUSABLE = 0, 1, 3
 
@@ -108,9 +110,17 @@ def check(directory: Path, database: str | None, keys: tuple[str, ...], as_json:
 
 
 def find_database(directory: Path) -> Path:
-    """DIR/ledger.db, or DIR/ledger/ledger.db."""
-    nested = directory / "ledger" / "ledger.db"
+    """DIR/ledger.db, or that of the office's present ledger, such as DIR/ledger/ledger.db."""
+    nested = ledger_folder(directory) / "ledger.db"
     return nested if nested.is_file() else directory / "ledger.db"
+
+
+def ledger_folder(directory: Path) -> Path:
+    """Where the present ledger of a data directory lies; the first one's if there is no office."""
+    try:
+        return directory / Place.read(directory / "office", "").folder
+    except OfficeError as error:
+        raise LedgerError(str(error)) from error
 
 
 def read_keys(given: Sequence[str]) -> Sequence[Verifier]:

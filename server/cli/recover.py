@@ -19,7 +19,7 @@ from ledger.errors import DamageError, GuardError, LedgerError
 from ledger.note import Verifier
 from ledger.repair import Rewritten, rewrite
 from server.cli import recover_words as catalogue
-from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, find_database, read_keys
+from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE, find_database, ledger_folder, read_keys
 from server.cli.mirror import json_option, key_option, lang_option
 from server.cli.verify_words import Language, spoken
 
@@ -76,7 +76,7 @@ def command(
     """
     language = cast("Language", lang or spoken())
     console = Console(stderr=True)
-    ledger, beside = address or find_database(directory), directory / "ledger"
+    ledger, beside = address or find_database(directory), ledger_folder(directory)
     guard = guard or (ledger.parent if isinstance(ledger, Path) else beside) / "guard.json"
     done: Rewritten | None = None
     try:

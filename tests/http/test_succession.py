@@ -20,9 +20,10 @@ from tests.ledger import second_verifier as outsider
 
 
 async def farseal(*words: str) -> tuple[int, str]:
+    english = () if words[0] == "fsck" else ("--lang", "en")
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "server.cli", "ledger", *words, "--lang", "en"],
+        [sys.executable, "-m", "server.cli", "ledger", *words, *english],
         capture_output=True,
         text=True,
         timeout=120,
@@ -72,6 +73,8 @@ async def test_an_office_goes_on_after_a_leak(tmp_path: Path) -> None:
             0
         ] == 0
         note = (await ana.get("/former/1/checkpoint")).decode()
+    code, said = await farseal("fsck", str(data), "--key", str(new))
+    assert (code, "clean" in said) == (0, True), said
     last = open_checkpoint(note, trust.log_keys)
     view = Mirror.at(tmp_path / "after").open(trust.log_keys)
     entries = view.entries()
