@@ -125,5 +125,7 @@ def _check_number(field: Field, number: str, *, form: Mapping[str, FormValue], d
         require_passport_number(number)  # the attorney may hold either document
         return
     born = require_resident_id(number)
+    if born > day:
+        raise DomainError("id-number-birth-date")
     if applicant and age_on(born, day) < 18:
         raise DomainError("applicant-under-age")

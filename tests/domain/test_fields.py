@@ -1,10 +1,13 @@
 """What is kept of what somebody types into one field."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.fields import clean
+from server.domain.fields import clean, problems
+from server.domain.resident_id import check_character
 from server.domain.rules import load_packs
 
 FIELDS = {field.key: field for field in load_packs()["poa-remote"].fields}
@@ -45,3 +48,14 @@ def test_cleaning_twice_is_cleaning_once(typed):
     once = clean(field, typed)
     assert clean(field, once) == once
     assert "\n" not in str(once)
+
+
+@pytest.mark.parametrize("key", ["document_number", "attorney_number"])
+def test_nobody_is_born_tomorrow(key):
+    digits = "11010520300102123"
+    number = digits + check_character(digits)
+    pack, form = load_packs()["poa-remote"], {"document_type": "resident_id", key: number}
+    found = problems(pack, form, day=date(2030, 1, 1), missing_glyphs=lambda _: ())
+    assert found[key].code == "id-number-birth-date"
+    born = problems(pack, form, day=date(2060, 1, 2), missing_glyphs=lambda _: ())
+    assert key not in born
