@@ -145,6 +145,18 @@ def test_the_composition_puts_the_data_on_a_volume() -> None:
     assert app["environment"]["FARSEAL_HOST"] == "127.0.0.1"
 
 
+def test_the_composition_offers_a_postgresql_for_the_ledger_to_who_asks() -> None:
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+    service = compose["services"]["postgresql"]
+    assert service["profiles"] == ["postgresql"]
+    assert [port.split(":")[0] for port in service["ports"]] == ["127.0.0.1"]
+    [volume] = service["volumes"]
+    assert volume.split(":")[0] in compose["volumes"]
+    # without the profile, nothing is asked for and the ledger is a file
+    assert compose["services"]["app"]["environment"]["FARSEAL_LEDGER_DATABASE"].endswith(":-}")
+    assert service["environment"]["POSTGRES_PASSWORD"].endswith(":-}")
+
+
 def test_every_option_and_setting_is_documented() -> None:
     from server.cli.serve import command
 
