@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tests.bench import Row
 
-ROOMS = ("ledger", "proofs", "audit", "media", "signing")
+ROOMS = ("ledger", "postgresql", "proofs", "audit", "media", "signing")
 WIDTH = 180  # characters, where nobody says how wide the paper is
 
 

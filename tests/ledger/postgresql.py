@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: a fresh cluster, a socket in a folder, no port."""
+"""A PostgreSQL server of the tests' own: a fresh cluster, a socket in a folder; a port if asked."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ class Server:
     """A running server; every ledger gets a schema of its own."""
 
     sockets: Path
+    port: int | None = None
+    """Where it listens on loopback, too."""
     numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def address(self) -> str:
+        if self.port is not None:
+            return f"postgresql://office@127.0.0.1:{self.port}/postgres?sslmode=disable"
         return f"postgresql://office@/postgres?host={quote(str(self.sockets), safe='')}"
 
     def url(self, schema: str, *, role: str = "office") -> str:
@@ -60,8 +64,11 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def running(*, directory: Path | None = None) -> Iterator[Server]:
-    """A server until the end of the block; skips the test where there is no PostgreSQL."""
+def running(*, directory: Path | None = None, port: int | None = None) -> Iterator[Server]:
+    """A server until the end of the block; skips the test where there is no PostgreSQL.
+
+    port: where it listens on loopback as well, instead of on a socket in a folder alone.
+    """
     programs = binaries()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: run tests/system-packages.sh")
@@ -86,10 +93,12 @@ def running(*, directory: Path | None = None) -> Iterator[Server]:
 
         run("initdb", "-A", "trust", "-U", "office", "-E", "UTF8", "--locale=C", "--no-sync")
         settings = SETTINGS | {"unix_socket_directories": f"'{place}'"}
+        if port is not None:
+            settings |= {"listen_addresses": "127.0.0.1", "port": str(port)}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         run("pg_ctl", "-w", "-l", str(place / "log"), "-o", options, "start")
         try:
-            yield Server(place)
+            yield Server(place, port)
         finally:
             with suppress(subprocess.CalledProcessError):
                 run("pg_ctl", "-w", "-m", "immediate", "stop")
