@@ -6,6 +6,8 @@ report says "could not be checked", which is invalid. The request goes to the ch
 output. `python -m signing.confined` is the child.
 """
 
+from __future__ import annotations
+
 import json
 import resource
 import subprocess
@@ -13,9 +15,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from signing.report import Check, Report
+from signing.report import Check, Report, Unavailable
+
+if TYPE_CHECKING:
+    from signing.register import Register
+    from signing.trust import Trust
 
 CPU_SECONDS = 30
 MEMORY_BYTES = 1024 * 1024 * 1024
@@ -66,14 +72,25 @@ def check(data: bytes, request: Request) -> Report:
     # A bundle carries its own proofs; a mirror is read for a bare PDF only.
     ledger = None
     if request.ledger is not None and trust is not None and data.startswith(b"%PDF-"):
-        from ledger.tiles import Mirror
-        from signing.register import read_mirror
-
-        ledger = read_mirror(Mirror(_fetcher(request.ledger)), trust.log_keys)
+        ledger = _register(request.ledger, trust)
     status = None if request.status is None else json.loads(request.status)
     return verify(
         data, trust, ledger=ledger, at=request.at, status=status, max_age_ms=request.max_age_ms
     )
+
+
+def _register(ledger: str, trust: Trust) -> Register | Unavailable:
+    """What the mirror has registered, or why it cannot be asked: that says nothing of the file."""
+    from ledger.errors import LedgerError, NotFoundError
+    from ledger.tiles import Mirror
+    from signing.register import read_mirror
+
+    try:
+        return read_mirror(Mirror(_fetcher(ledger)), trust.log_keys)
+    except NotFoundError as missing:
+        return Unavailable("no-mirror", error=str(missing))
+    except LedgerError as failure:
+        return Unavailable("mirror", error=str(failure))
 
 
 def _fetcher(ledger: str) -> Callable[[str], bytes]:
@@ -101,21 +118,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     head, _, data = sys.stdin.buffer.read().partition(b"\n")
-    record: dict[str, Any] = answer(data, Request(**json.loads(head))).record()
+    record: dict[str, Any] = check(data, Request(**json.loads(head))).record()
     sys.stdout.write(json.dumps(record))
-
-
-def answer(data: bytes, request: Request) -> Report:
-    """The report; a ledger that does not hold is a failed check, not a traceback."""
-    from ledger.errors import LedgerError, NotFoundError
-
-    try:
-        return check(data, request)
-    except NotFoundError as missing:
-        failed = Check(1, "ledger", "unavailable", {"error": str(missing)}, reason="no-ledger")
-    except LedgerError as failure:
-        failed = Check(1, "ledger", "failed", {"error": str(failure)}, reason="checkpoint")
-    return Report("pdf", (failed,))
 
 
 if __name__ == "__main__":

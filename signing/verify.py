@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from signing.report import Check, Report
+from signing.report import Check, Report, Unavailable
 from signing.trust import Trust
 
 if TYPE_CHECKING:
@@ -26,14 +26,15 @@ def verify(
     data: bytes,
     trust: Trust | None,
     *,
-    ledger: Register | None,
+    ledger: Register | Unavailable | None,
     at: int,
     status: Mapping[str, Any] | None = None,
     max_age_ms: int | None = None,
 ) -> Report:
     """Check a file by what it begins with; what is neither bundle nor PDF is invalid.
 
-    `ledger` serves bare PDFs; a bundle carries its own proofs. Never raises for what a file holds.
+    `ledger` (or why the one named is not at hand) serves bare PDFs; a bundle has its own proofs.
+    Never raises for what a file holds.
     Raises RuntimeError on the thread of a running event loop, which it would hold up and which
     pyHanko cannot share: call it by `asyncio.to_thread`.
     """

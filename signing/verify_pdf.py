@@ -21,12 +21,13 @@ def verify(
     pdf: bytes,
     trust: Trust | None,
     *,
-    ledger: Register | None,
+    ledger: Register | Unavailable | None,
     at: int,
     status: Mapping[str, Any] | None = None,
     max_age_ms: int | None = None,
 ) -> Report:
-    """Check a certificate PDF; `at` is now (ms), `ledger` the register of a mirror, if at hand.
+    """Check a certificate PDF; `at` is now (ms), `ledger` the register of a mirror, if at hand,
+    or why the one that was named is not.
 
     `status` is a newer signed status list; with `max_age_ms` an older answer is "indeterminate".
     Never raises for anything a file may hold.
@@ -41,7 +42,7 @@ class _PdfProcedure:
         self,
         pdf: bytes,
         trust: Trust | None,
-        ledger: Register | None,
+        ledger: Register | Unavailable | None,
         status: Mapping[str, Any] | None,
         *,
         at: int,
@@ -75,6 +76,8 @@ class _PdfProcedure:
     def _register_view(self) -> Register:
         if self._ledger is None:
             raise Unavailable("no-ledger")
+        if isinstance(self._ledger, Unavailable):
+            raise self._ledger
         return self._ledger
 
     def _limits(self) -> Found:

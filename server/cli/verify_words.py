@@ -60,7 +60,6 @@ CHECKS: Mapping[str, Words] = {
         "披露的内容和回执与账本相符", "Disclosed items and receipts match the ledger"
     ),
     "status": words("没有撤销或作废", "Not revoked or void"),
-    "ledger": words("账本镜像可读且签名正确", "The mirror of the ledger is readable and signed"),
 }
 
 FOUND: Mapping[str, Words] = {
@@ -99,6 +98,14 @@ REASONS: Mapping[str, Words] = {
     "no-ledger": words(
         "手边没有账本：用 --ledger 指定账本镜像的目录或网址，或核验证据包",
         "no ledger at hand: name a mirror with --ledger DIR|URL, or check the bundle instead",
+    ),
+    "no-mirror": words(
+        "--ledger 指定的镜像读不到：{error}",
+        "the mirror that --ledger names cannot be read: {error}",
+    ),
+    "mirror": words(
+        "--ledger 指定的镜像本身不成立，它说的不算数；请换一份（{error}）",
+        "the mirror that --ledger names does not hold, so it says nothing; take another ({error})",
     ),
     "ledger-too-old": words(
         "镜像比公证书旧（镜像截至 {as_of}）", "the mirror is older than the certificate ({as_of})"

@@ -4,16 +4,18 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from server.cli import verify_words
+from signing.ca import Office
 from signing.confined import Request, verify_confined
 from tests.signing.bundles import NUMBER, Genuine
 
@@ -123,6 +125,32 @@ def test_a_mirror_may_be_an_address(desk: Path, served: str) -> None:
     done = _farseal(desk, "certificate.pdf", "--trust", "trust.json", "--ledger", served)
 
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda mirror: (mirror / "checkpoint").unlink(), "no-mirror"),
+        (lambda mirror: (mirror / "checkpoint").write_bytes(b"nothing signed"), "mirror"),
+        (lambda mirror: next((mirror / "tile/entries").rglob("*.p/*")).write_bytes(b""), "mirror"),
+    ],
+    ids=["gone", "unsigned", "cut"],
+)
+def test_a_mirror_that_does_not_hold_says_nothing_of_the_file(
+    genuine: Genuine, office: Office, tmp_path: Path, spoil: Callable[[Path], object], reason: str
+) -> None:
+    mirror = Path(shutil.copytree(genuine.mirror, tmp_path / "mirror"))
+    spoil(mirror)
+    asked = Request(at=office.clock(), trust=json.dumps(genuine.trust), ledger=str(mirror))
+
+    report = verify_confined(genuine.certificate, asked)
+    changed = verify_confined(genuine.certificate[:-1], asked)
+
+    assert report.exit_code == 2
+    assert report.deciding is not None
+    assert (report.deciding.key, report.deciding.reason) == ("register", reason)
+    assert report.deciding.detail["error"]
+    assert changed.exit_code == 1
 
 
 def test_a_child_that_takes_too_long_is_invalid(genuine: Genuine) -> None:
