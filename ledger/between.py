@@ -26,7 +26,7 @@ from ledger.anchors import (
 )
 from ledger.errors import MirrorError, NoteError
 from ledger.kept import NEWEST, kept_names
-from ledger.merkle import HASH_BYTES, tile_width
+from ledger.merkle import EMPTY_ROOT, HASH_BYTES, tile_width
 from ledger.note import Checkpoint, Verifier, open_note
 from ledger.replay import Findings, read_tile
 from ledger.tiles import TileCache, tile_path
@@ -158,8 +158,9 @@ def hear(
     found: list[Said] = []
     outside = [key for key in witnesses if key.name != origin]
     for at, shown in sorted(held.sizes.items()):
-        if 0 < at <= size:
-            text = Checkpoint(origin, at, root_at(at)).text
+        if at <= size:
+            # Witnesses are shown the empty tree of a log that was founded and has no entry yet.
+            text = Checkpoint(origin, at, root_at(at) if at else EMPTY_ROOT).text
             found += _lines(shown, at, text, outside)
             found += _tokens(shown, at, text, read_token) if read_token else ()
     return found

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ledger.anchors import COSIGNATURE, TIMESTAMP, Anchor
-from ledger.between import Held, Shown, check_anchors
+from ledger.between import Held, Shown, check_anchors, hear
+from ledger.merkle import EMPTY_ROOT
 from ledger.note import Checkpoint, Cosigner
 from ledger.replay import Findings
 from tests.ledger.commands import run
@@ -19,6 +20,7 @@ from tests.ledger.site import serve
 from tests.ledger.test_between import Told, tell, told
 
 __all__ = ["told"]
+ORIGIN = "office.example/ledger"
 
 
 def audited(told: Told, *arguments: str, source: str | None = None) -> tuple[int, str]:
@@ -137,6 +139,32 @@ def test_a_line_of_a_known_witness_that_fails_is_found(known: bool) -> None:
     )
     assert [each.reason for each in found.listed] == (["anchor-line"] if known else [])
     assert checked.unverified == (0 if known else 1)
+
+
+def test_what_was_said_of_the_empty_tree_holds_too() -> None:
+    """A log that was founded shows it to its witnesses before it has an entry."""
+    witness = Cosigner.generate("w0.example")
+    lines = witness.cosign(Checkpoint(ORIGIN, 0, EMPTY_ROOT).text, at=NOON)
+    shown, anchors = Shown(), []
+    for index, line in enumerate(lines.encode().splitlines(keepends=True)):
+        shown.add(line)
+        who = f"w0.example+{witness.verifiers[index].key_id.hex()}"
+        anchors.append((index, Anchor(COSIGNATURE, 0, NOON, who, sha256(line).hexdigest())))
+    held, found = Held({0: shown}, ()), Findings()
+    said = hear(held, _no_root, origin=ORIGIN, size=2, witnesses=witness.verifiers, read_token=None)
+    checked = check_anchors(
+        anchors,
+        held,
+        said,
+        found,
+        witnesses=witness.verifiers,
+        false_token=lambda token, note: False,
+    )
+    assert (checked.verified, found.listed) == (2, [])
+
+
+def _no_root(size: int) -> bytes:
+    raise AssertionError(size)
 
 
 def test_an_anchor_of_a_tree_that_was_not_there_yet_is_found() -> None:

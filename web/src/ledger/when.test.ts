@@ -33,19 +33,21 @@ const CHAIN = toHex(sha256(utf8(`ledger/anchors/v1\0${ORIGIN}`))).slice(0, 32);
 const plain = (index: number) => utf8(JSON.stringify({ body: { kind: "evidence" }, case: "ab".repeat(16), index }));
 const anchor = (index: number, body: Record<string, unknown>) => utf8(JSON.stringify({ body: { kind: "anchor", ...body }, case: CHAIN, index }));
 
-/** Six entries; the third says what the witness said of the first two at noon, the sixth what it said of four a minute later. */
+/** Seven entries; the first says what the witness said of the empty tree, the fourth says what it said of three at noon, the seventh what it said of five a minute later. */
 async function story(by: Witness, { time = NOON, forged = false, of = "cosignature" } = {}) {
-  const leaves = [plain(0), plain(1)];
+  const leaves: Uint8Array[] = [];
   const said = new Map<string, Uint8Array>();
   async function write(size: number, at: number) {
-    const line = utf8(await by.line(size, forged ? new Uint8Array(32) : root(leaves.slice(0, size)), at));
+    const line = utf8(await by.line(size, forged ? new Uint8Array(32) : size ? root(leaves.slice(0, size)) : sha256(new Uint8Array()), at));
     const digest = toHex(sha256(line));
     said.set(`attest/${size}/${digest}`, line);
     leaves.push(anchor(leaves.length, { of, sha256: digest, size, time: at, who: `${by.key.name}+${by.key.id}` }));
   }
-  await write(2, time);
-  leaves.push(plain(3), plain(4));
-  await write(4, time + 60_000);
+  await write(0, time - 60_000);
+  leaves.push(plain(1), plain(2));
+  await write(3, time);
+  leaves.push(plain(4), plain(5));
+  await write(5, time + 60_000);
   const files = new Map<string, Uint8Array>();
   const width = tileWidth(0, 0, leaves.length);
   files.set(tilePath(0, 0, width), Uint8Array.from(leaves.flatMap((leaf) => [...leafHash(leaf)])));
@@ -60,33 +62,34 @@ describe("an entry lies between", () => {
   it("what was written down before it, and the tree it was seen in", async () => {
     const by = await witness("w.example");
     const made = await story(by);
-    const when = await told(3, made, [by.key]);
-    expect(when.before).toEqual({ said: { at: NOON, who: "w.example", size: 2, anchor: 2 }, named: null });
-    expect(when.after).toEqual({ said: { at: NOON + 60_999, who: "w.example", size: 4, anchor: 5 }, named: null });
-    expect([when.low, when.high]).toEqual([0, 5]);
-    expect((await told(0, made, [by.key])).before.said).toBeNull();
-    expect((await told(2, made, [by.key])).before.said?.anchor).toBe(2); // it holds the digest itself
-    expect((await told(4, made, [by.key])).after.said).toBeNull();
+    const when = await told(4, made, [by.key]);
+    expect(when.before).toEqual({ said: { at: NOON, who: "w.example", size: 3, anchor: 3 }, named: null });
+    expect(when.after).toEqual({ said: { at: NOON + 60_999, who: "w.example", size: 5, anchor: 6 }, named: null });
+    expect([when.low, when.high]).toEqual([0, 6]);
+    expect((await told(2, made, [by.key])).before.said).toEqual({ at: NOON - 60_000, who: "w.example", size: 0, anchor: 0 });
+    expect((await told(2, made, [by.key])).after.said?.at).toBe(NOON + 999);
+    expect((await told(3, made, [by.key])).before.said?.anchor).toBe(3); // it holds the digest itself
+    expect((await told(5, made, [by.key])).after.said).toBeNull();
   });
 
   it("nothing that is proven, where no key is known, nothing is shown, or the line is forged; then it is only named", async () => {
     const by = await witness("w.example");
     const other = await witness("w.example");
     const made = await story(by);
-    const named = { at: NOON, who: `w.example+${by.key.id}`, size: 2, anchor: 2 };
-    for (const keys of [[], [other.key]]) expect((await told(3, made, keys)).before).toEqual({ said: null, named });
+    const named = { at: NOON, who: `w.example+${by.key.id}`, size: 3, anchor: 3 };
+    for (const keys of [[], [other.key]]) expect((await told(4, made, keys)).before).toEqual({ said: null, named });
     made.said.clear();
-    expect((await told(3, made, [by.key])).before).toEqual({ said: null, named });
+    expect((await told(4, made, [by.key])).before).toEqual({ said: null, named });
     const forged = await story(by, { forged: true });
-    expect((await told(3, forged, [by.key])).before.said).toBeNull();
+    expect((await told(4, forged, [by.key])).before.said).toBeNull();
     const token = await story(by, { of: "timestamp" });
-    expect((await told(3, token, [by.key])).before).toEqual({ said: null, named });
+    expect((await told(4, token, [by.key])).before).toEqual({ said: null, named });
   });
 
   it("nothing at all by bytes the anchor does not name", async () => {
     const by = await witness("w.example");
     const made = await story(by);
-    for (const path of made.said.keys()) made.said.set(path, utf8(await by.line(2, root([plain(0), plain(1)]), NOON - 1000)));
-    expect((await told(3, made, [by.key])).before.said).toBeNull();
+    for (const path of made.said.keys()) made.said.set(path, utf8(await by.line(2, root([plain(1), plain(2)]), NOON - 1000)));
+    expect((await told(4, made, [by.key])).before.said).toBeNull();
   });
 });

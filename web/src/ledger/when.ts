@@ -43,7 +43,7 @@ interface Anchor {
 }
 
 const [WIDTH, BUNDLES, TRIES] = [256, 4, 16]; // how many entry bundles, and anchors, on each side of the entry
-const SECOND_MS = 999; // a witness's time is in whole seconds: it may be that second's end
+const SECOND_MS = 999; // a time in whole seconds may be that second's end
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 export async function whenOf(log: Log, entry: Proven, witnesses: readonly Key[], attest: Attest): Promise<When> {
@@ -65,8 +65,8 @@ export async function whenOf(log: Log, entry: Proven, witnesses: readonly Key[],
   const newest = await underCheckpoint(log.checkpoint, witnesses);
   const latest = [seen, newest].filter((word) => word !== null).sort((a, b) => a.at - b.at)[0] ?? null;
   return {
-    before: { said, named: named(before, said, (one, other) => one > other) },
-    after: { said: latest, named: named(after, latest, (one, other) => one < other) },
+    before: { said, named: named(before, said, (one) => one.time, (one, other) => one > other) },
+    after: { said: latest, named: named(after, latest, (one) => (one.time % 1000 ? one.time : one.time + SECOND_MS), (one, other) => one < other) },
     low: from * WIDTH,
     high: Math.min(log.size, (to + 1) * WIDTH) - 1,
   };
@@ -117,8 +117,7 @@ async function underCheckpoint(checkpoint: Checkpoint, witnesses: readonly Key[]
 }
 
 /** The nearest anchor that was not checked, if it would say more than what was. */
-function named(anchors: readonly Anchor[], said: Word | null, tighter: (one: number, other: number) => boolean): Word | null {
-  const open = anchors.filter((one) => !said || (one.index !== said.anchor && tighter(one.time, said.at)));
-  const best = open.reduce<Anchor | null>((kept, one) => (!kept || tighter(one.time, kept.time) ? one : kept), null);
-  return best && { at: best.time, who: best.who, size: best.size, anchor: best.index };
+function named(anchors: readonly Anchor[], said: Word | null, timed: (one: Anchor) => number, tighter: (one: number, other: number) => boolean): Word | null {
+  const open = anchors.map((one) => ({ at: timed(one), who: one.who, size: one.size, anchor: one.index })).filter((one) => !said || tighter(one.at, said.at));
+  return open.reduce<Word | null>((kept, one) => (!kept || tighter(one.at, kept.at) ? one : kept), null);
 }

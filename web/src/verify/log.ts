@@ -1,3 +1,4 @@
+import { sha256 } from "@noble/hashes/sha2.js";
 import { climb, type Hash, leafHash, nodeHash, ProofError, type Step, siblings, subtree } from "./merkle";
 import { type Checkpoint, parseCheckpoint } from "./note";
 
@@ -88,7 +89,8 @@ export class Log {
 
   /** The root of the tree of the first `size` entries, by the tiles: what somebody has signed must be exactly this. */
   async root(size: number): Promise<Hash> {
-    if (!(Number.isSafeInteger(size) && size > 0 && size <= this.size)) throw new ProofError("no such tree");
+    if (!(Number.isSafeInteger(size) && size >= 0 && size <= this.size)) throw new ProofError("no such tree");
+    if (size === 0) return sha256(new Uint8Array());
     return subtree(0, size, (low, width) => this.perfect(low, width));
   }
 
