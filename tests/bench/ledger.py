@@ -12,7 +12,8 @@ the row "in bulk" is one caller who hands over as many at once (`append_entries`
 each caller's own transaction, as its documentation shows it.
 
 The floors were measured with the first prototype on a slower disk. The faster a disk writes, the
-lower the ratio of anything that computes: at 1024 callers a log is bound by its processor.
+lower the ratio of anything that computes: from 64 callers on a log is bound by its processor.
+docs/decisions/0014 has the parts, and why these floors are not reached on a fast disk.
 """
 
 from __future__ import annotations
