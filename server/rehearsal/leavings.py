@@ -6,13 +6,15 @@ recordings/*.webm   copy.zip (the applicant's)   receipt.json
 
 from __future__ import annotations
 
+import asyncio
 import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from ledger.note import Checkpoint
-from ledger.tiles import ENTRIES, tile_path, tiles_of
-from server.rehearsal.visitor import Json, Visitor
+from ledger.errors import NotFoundError
+from ledger.mirror import mirror
+from server.rehearsal.visitor import Json, RefusedError, Visitor
+from signing.trust import Trust
 
 
 async def leave(out: Path, *, case: Json, applicant: Visitor, approver: Visitor) -> None:
@@ -23,7 +25,8 @@ async def leave(out: Path, *, case: Json, applicant: Visitor, approver: Visitor)
     _write(out / "certificate.pdf", await applicant.download(f"{path}/certificate.pdf"))
     _write(out / "copy.zip", await applicant.download(f"{path}/copy.zip"))
     _write(out / "receipt.json", await applicant.download(f"{path}/receipt.json"))
-    _write(out / "trust.json", await applicant.download("/trust.json"))
+    trust = await applicant.download("/trust.json")
+    _write(out / "trust.json", trust)
     with zipfile.ZipFile(BytesIO(bundle)) as archive:
         for name in archive.namelist():
             if name.startswith("timestamps/"):
@@ -32,20 +35,21 @@ async def leave(out: Path, *, case: Json, applicant: Visitor, approver: Visitor)
     for recording in review["recordings"]:
         name = f"{recording['role']}-{recording['take']}.webm"
         _write(out / "recordings" / name, await approver.download(recording["url"]))
-    await mirror(applicant, out / "ledger")
+    await _mirror(applicant, out / "ledger", Trust.load(trust))
 
 
-async def mirror(visitor: Visitor, directory: Path) -> None:
-    """Copies the office's public log into `directory`, the checkpoint last."""
-    note = await visitor.download("/log/checkpoint")
-    size = Checkpoint.unverified(note.decode()).size
-    wanted = [tile_path(level, number, width) for level, number, width in tiles_of(size)]
-    wanted += [
-        tile_path(ENTRIES, number, width) for level, number, width in tiles_of(size) if level == 0
-    ]
-    for path in wanted:
-        _write(directory / path, await visitor.download(f"/log/{path}"))
-    _write(directory / "checkpoint", note)
+async def _mirror(visitor: Visitor, directory: Path, trust: Trust) -> None:
+    """Mirrors the office's public log as anybody would, by the keys it was given on paper."""
+    loop = asyncio.get_running_loop()
+
+    def fetch(path: str, most: int) -> bytes:
+        asked = asyncio.run_coroutine_threadsafe(visitor.download(f"/log/{path}"), loop)
+        try:
+            return asked.result()
+        except RefusedError as refused:
+            raise NotFoundError(path) from refused
+
+    await asyncio.to_thread(mirror, fetch, directory, trust.log_keys)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ import av
 import pytest
 from pymerkle import InmemoryTree, verify_inclusion
 
+from ledger.anchored import anchors_in, missing
 from ledger.entry import Leaf
 from ledger.errors import ProofError
 from ledger.tiles import Mirror, View
@@ -82,6 +83,12 @@ def test_everything_is_left(rehearsal: Path) -> None:
         "trust.json",
     }
     assert (rehearsal / "certificate.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_mirror_holds_what_its_anchors_name(rehearsal: Path, view: View) -> None:
+    kept, size = rehearsal / "ledger", view.checkpoint.size
+    assert list(anchors_in(kept, view.checkpoint.origin, size))
+    assert missing(kept, view.checkpoint.origin, size) == ()
 
 
 def test_the_bundle_is_valid_and_no_byte_of_it_may_change(
