@@ -202,7 +202,7 @@ def examine(directory: Path, given: Given, *, workers: int | None, console: Cons
     else:
         unavailable["status"] = "status"
     if not times:
-        unavailable["tokens"] = "tokens"
+        unavailable["tokens"] = "tokens-none" if given.trust else "tokens-unchecked"
     anchors = _anchors(directory, done, given.trust, found)
     if anchors is None or not anchors.verified:
         known = anchors is not None and anchors != Checked(0, 0, 0)

@@ -58,9 +58,9 @@ UNAVAILABLE: Mapping[str, Words] = {
         "没有给出见证政策（--policy 或 --trust）",
         "no witness policy was given (--policy, --trust)",
     ),
-    "tokens": words(
-        "手边没有时间戳，或没有给出信任文件（--trust）",
-        "no timestamp at hand, or no trust file given (--trust)",
+    "tokens-none": words("手边没有时间戳", "no timestamp at hand"),
+    "tokens-unchecked": words(
+        "没有核对：没有给出信任文件（--trust）", "not checked: no trust file was given (--trust)"
     ),
     "sm2-none": words(
         "没有给出指明 SM2 钥匙的信任文件（--trust）",

@@ -207,6 +207,12 @@ def test_the_command_checks_all_of_it(
     assert set(outcomes.values()) == {"ok"}
     assert (report["numbers"], report["completed"], report["revoked"]) == (4, 2, 1)
 
+    (directory / "checkpoints/24.tsr").unlink()
+    arguments.remove("--json")
+    said = CliRunner().invoke(main, [*arguments, "--lang", "en"]).output
+    assert "no timestamp at hand" in said
+    assert "no trust file" not in said.partition("The timestamps")[2].splitlines()[0]
+
 
 ROOMS = (
     "ledger/audit",
