@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ledger.note import LogKeys
+from tests.ledger.histories import History
 from tests.ledger.house import Office, submission
 from tests.ledger.postgresql import Server, running
+from tests.ledger.witness_house import House
 
 MEMORY = Path("/dev/shm")
 ROOM = 256 << 20
@@ -92,3 +94,15 @@ def key(tmp_path: Path, keys: LogKeys) -> Path:
     path = tmp_path / "keys.txt"
     path.write_text("\n".join(each.vkey for each in keys.verifiers))
     return path
+
+
+@pytest.fixture
+def house(tmp_path: Path, keys: LogKeys) -> House:
+    """A witness that has seen nothing yet."""
+    return House(tmp_path / "witness.db", keys)
+
+
+@pytest.fixture
+def log(keys: LogKeys) -> History:
+    """A log whose every tree is at hand, for the witness to be asked about."""
+    return History(keys)
