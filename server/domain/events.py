@@ -14,6 +14,30 @@ Chain = Literal["case", "register"]
 ERASED = "erased"
 """The kind of the one event of a case's own chain that is written when its evidence key is gone."""
 
+KINDS = frozenset(
+    {
+        # the application
+        *("case-created", "field-filled", "paper-added", "case-submitted", "supplement-given"),
+        *("consent-given", "consent-refused", "applicant-informed", "session-booked"),
+        *("device-checked", "case-withdrawn", "matter-rated"),
+        # its handling
+        *("precheck-begun", "supplement-asked", "case-accepted", "case-declined", "case-refused"),
+        *("case-terminated", "session-void", "legal-hold-set", "legal-hold-lifted", ERASED),
+        # the session
+        *("session-opened", "session-interrupted", "session-resumed", "session-aborted"),
+        *("session-closed", "session-seal", "session-sealed", "step-completed", "evidence-seen"),
+        *("instruction-given", "record-line", "record-corrected", "record-disputed"),
+        *("page-turned", "page-seen", "finding", "identity-not-accepted"),
+        *("take-started", "take-ended", "segment", "gap", "key-certified", "signing-prepared"),
+        # the certificate
+        *("review-begun", "certificate-drafted", "certificate-certified", "claim-judged"),
+        *("case-returned", "case-approved", "act-intended", "act-completed", "certificate-issued"),
+        *("certificate-delivered", "status-list"),
+    }
+)
+"""Every kind of event there is. Each has its words (rules/words.toml): an event of any other kind
+would be shown to people as its key, so there can be none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -51,6 +75,10 @@ class Event:
     items: Mapping[str, str] = field(default_factory=dict)
     session_id: str | None = None
     chain: Chain = "case"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"an event of a kind that has no words: {self.kind}")
 
 
 Events = tuple[Event, ...]

@@ -2,8 +2,8 @@ import type { TimelineEntry } from "../api/types";
 
 /** What a session writes while it goes on, several a second, among each other; its turns (interrupted, closed) are not of it. */
 const OF_SESSION = new Set(
-  `segment gap finding take-started take-ended participant-admitted evidence-seen step-completed instruction-given record-line record-corrected
-   record-disputed page-turned page-seen picture-taken document-read registry-asked key-certified signing-prepared`.split(/\s+/),
+  `segment gap finding take-started take-ended evidence-seen step-completed instruction-given record-line record-corrected
+   record-disputed page-turned page-seen key-certified signing-prepared`.split(/\s+/),
 );
 const within = (entry: TimelineEntry) => OF_SESSION.has(entry.kind);
 const alike = (a: TimelineEntry, b: TimelineEntry) => a.kind === b.kind || (within(a) && within(b));
