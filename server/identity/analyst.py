@@ -16,7 +16,7 @@ from typing import Any
 
 from server.identity.findings import DocumentReading, Finding, Side
 from server.identity.hints import FrameReading, Watch
-from server.identity.process import Crowded, ImageProcess, Late
+from server.identity.process import Closed, Crowded, ImageProcess, Late
 
 _LOG = logging.getLogger(__name__)
 _SHANGHAI = timezone(timedelta(hours=8))
@@ -42,6 +42,7 @@ class Analyst:
         self._deadline_s = deadline_s
         self._documents = ImageProcess(weights, waiting=waiting)
         self._faces = ImageProcess(weights, waiting=waiting)
+        self._closed = False
 
     async def __aenter__(self) -> Analyst:
         return self
@@ -50,12 +51,17 @@ class Analyst:
         await self.close()
 
     async def warm(self) -> tuple[Finding, ...]:
-        """Starts both workers, loads their networks; returns what is unavailable, for the log."""
+        """Starts both workers, loads their networks; returns what is unavailable, for the log.
+
+        Nothing is, of an analyst that was closed meanwhile.
+        """
         wait = self._deadline_s
         answers = await asyncio.gather(
             self._ask(self._documents, "warm", {"what": "documents"}, "document", wait),
             self._ask(self._faces, "warm", {"what": "faces"}, "watch", wait),
         )
+        if self._closed:
+            return ()
         return tuple(answer for answer in answers if isinstance(answer, Finding))
 
     async def read_document(
@@ -109,6 +115,7 @@ class Analyst:
 
     async def close(self) -> None:
         """Ends both workers; safe to call twice."""
+        self._closed = True
         await self._documents.stop()
         await self._faces.stop()
 
@@ -131,6 +138,8 @@ class Analyst:
             return unavailable(kind, at=at, text_key="unavailable.late")
         except Crowded:
             return unavailable(kind, at=at, text_key="unavailable.busy")
+        except Closed:  # the server stops: true, and no trouble to tell the operator of
+            return unavailable(kind, at=at)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             _LOG.warning("image worker: %s failed: %r", name, error)
             return unavailable(kind, at=at)

@@ -30,6 +30,10 @@ class Crowded(Exception):
     """More jobs were waiting than the queue holds, and this was the oldest of them."""
 
 
+class Closed(EOFError):
+    """The process was stopped for good: nothing is wrong, there is nobody left to answer."""
+
+
 class ImageProcess:
     """Owns one child running worker.py; starts it when needed and again after it was ended."""
 
@@ -44,13 +48,14 @@ class ImageProcess:
     async def ask(self, job: Mapping[str, object], *, deadline_s: float) -> Any:
         """Sends one job and returns the answer.
 
-        Raises Late, Crowded, OSError, EOFError, or ValueError, KeyError, TypeError for an answer
-        out of shape; after any of these the next job meets a fresh process.
+        Raises Late, Crowded, Closed once stopped, OSError, EOFError, or ValueError, KeyError,
+        TypeError for an answer out of shape; after any of these but Closed the next job meets a
+        fresh process.
         """
         line = wire.dump(dict(job))
         async with self._turn():
             if self._stopped:
-                raise EOFError("the analyst is closed")
+                raise Closed("the analyst is closed")
             running = self._process is not None and self._process.returncode is None
             try:
                 async with asyncio.timeout(deadline_s + (0.0 if running else _START_S)):
@@ -58,19 +63,26 @@ class ImageProcess:
             except TimeoutError:
                 await self._end()
                 raise Late from None
-            except BaseException:  # a cancelled job leaves an answer that nobody will read
+            except BaseException as error:  # a cancelled job leaves an answer nobody will read
                 await self._end()
+                if self._is_over() and isinstance(error, OSError | EOFError):
+                    raise Closed("the analyst was closed in the middle of a job") from None
                 raise
 
     async def stop(self) -> None:
-        """Ends the process for good; jobs still waiting get EOFError."""
+        """Ends the process for good; jobs still waiting get Closed."""
         self._stopped = True
         await self._end()
+
+    def _is_over(self) -> bool:
+        return self._stopped
 
     async def _exchange(self, line: bytes) -> bytes:
         process = self._process
         if process is None or process.returncode is not None:
             process = await self._start()
+            if self._is_over():  # while it was starting: nobody else would end it
+                raise EOFError("the worker was started too late")
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(line)

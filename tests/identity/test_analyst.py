@@ -15,7 +15,7 @@ from server.identity import models, wire
 from server.identity.analyst import Analyst
 from server.identity.findings import DocumentReading, Field, Finding, Quality
 from server.identity.hints import Watch
-from server.identity.process import Crowded, ImageProcess, Late
+from server.identity.process import Closed, Crowded, ImageProcess, Late
 from server.rehearsal import face, specimen
 from tests.identity.conftest import AT, png
 from tests.identity.test_pictures import bomb
@@ -114,8 +114,38 @@ async def test_the_oldest_waiting_frame_gives_way_to_the_newest() -> None:
         assert [job.result() for job in jobs] == [1, "crowded", 3]
     finally:
         await worker.stop()
-    with pytest.raises(EOFError):
+    with pytest.raises(Closed):
         await worker.ask({"do": "warm", "what": "faces"}, deadline_s=WAIT_S)
+
+
+async def test_stopped_while_it_warms_it_leaves_no_process_and_no_complaint(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    analyst = Analyst(clock=lambda: AT, deadline_s=WAIT_S)
+    async with asyncio.TaskGroup() as group:
+        warming = group.create_task(analyst.warm())
+        await asyncio.sleep(0)  # it has begun to start its workers
+        await analyst.close()
+    assert warming.result() == ()
+    assert caplog.records == []
+    assert [each._process for each in (analyst._documents, analyst._faces)] == [None, None]
+
+
+async def test_stopped_in_the_middle_of_a_job_it_says_that_it_was_closed() -> None:
+    worker = ImageProcess(None, waiting=1)
+    await worker.ask({"do": "warm", "what": "faces"}, deadline_s=WAIT_S)
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(ended(worker))
+        await asyncio.sleep(0)  # the job is with the worker
+        await worker.stop()
+    assert asked.result() is Closed
+
+
+async def ended(worker: ImageProcess) -> object:
+    try:
+        return await worker.ask({"do": "look", "frame": FRAME, "at": 1}, deadline_s=WAIT_S)
+    except EOFError as error:
+        return type(error)
 
 
 async def outcome(worker: ImageProcess, at: int) -> object:
