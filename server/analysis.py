@@ -7,7 +7,7 @@ callables. Whatever fails comes back as "unavailable" or nothing, never as an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -30,7 +30,7 @@ def analysis(
     *,
     sampler: Sampler,
     registry: PopulationRegistry,
-    keyframe: Callable[[str, str], Keyframe | None],
+    keyframe: Callable[[str, str], Awaitable[Keyframe | None]],
 ) -> Analysis:
     """Return the one value; `keyframe(sid, role)` is the studio's."""
     log = logger("analysis")
@@ -43,7 +43,7 @@ def analysis(
 
     async def snapshot(sid: str, role: str) -> Snapshot | None:
         for _ in range(_TRIES):  # a decoder that died or was late has been replaced by then
-            newest = keyframe(sid, role)
+            newest = await keyframe(sid, role)
             if newest is None:
                 return None
             try:

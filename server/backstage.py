@@ -34,12 +34,13 @@ from server.identity.registry import SimulatedRegistry
 from server.identity.words import fingerprint_words, opening_words
 from server.jobs import Jobs
 from server.journal import Anchored, Journal
-from server.media import Sampler
+from server.media import Placement, Sampler
 from server.observe import logger
 from server.open_ledger import OpenLedger
 from server.outbox.console import ConsoleOutbox
 from server.recovery import takes_on_disk
 from server.scrubbing import Scrubber
+from server.seating import media_seats
 from server.services.accounts import Accounts
 from server.services.assemble import Services, assemble, open_files
 from server.services.erasure import Erasure
@@ -47,6 +48,7 @@ from server.services.workplace import OfficeFacts, Person
 from server.storage.database import Database
 from server.storage.objects import Objects
 from server.storage.outbox import Outbox
+from server.storage.placements import Placements
 from server.storage.recordings import Recordings
 from server.storage.vault import Vault
 from server.studio import Studio
@@ -130,7 +132,11 @@ async def open_backstage(
         tasks = await closing.enter_async_context(Supervisor(failed=failed))
         takes = config.path("recordings")
         takes.mkdir(mode=0o700, exist_ok=True)
-        studio = Studio(directory=takes, clock=clock, hosts=config.media_hosts, tasks=tasks)
+        book = Placements(database)
+        seats = await closing.enter_async_context(media_seats(config, takes, book, clock=clock))
+        placement = Placement(seats.seats, book, clock=clock)
+        tasks.start(placement.keep_book(seats.changed), name="book of media processes")
+        studio = Studio(placement, clock=clock, tasks=tasks)
         analyst = await closing.enter_async_context(Analyst(clock=clock))
         sampler = Sampler()
         closing.callback(sampler.close)
@@ -162,7 +168,7 @@ async def open_backstage(
             untold=studio,
             stamped=outside.over if outside else None,
         )
-        studio.tell(services.recordings, services.ceremony.lost)
+        studio.tell(services.recordings, services.ceremony.lost, services.archive.take_up)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))
         studio.on_change(hub.changed)
         watcher = Watcher(studio, analyst, sampler, tell=services.identity.finding)

@@ -6,6 +6,8 @@
     --public-url   FARSEAL_PUBLIC_URL   what people type; fixed at the first start, for it stands
                                         in certificates (http://localhost:PORT)
     --media-host   FARSEAL_MEDIA_HOSTS  addresses offered for video (every local address)
+    --media-ports  FARSEAL_MEDIA_PORTS  UDP ports of video, FIRST-LAST (any the system picks)
+    --workers      FARSEAL_WORKERS      processes that forward and record video; 1 is this one (1)
     --trust-proxy  FARSEAL_TRUST_PROXY  take the caller's address from X-Forwarded-For (off)
     --witness-policy FARSEAL_WITNESS_POLICY
                                         whose cosignatures seals need, and where to ask for them
@@ -33,6 +35,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -42,6 +45,9 @@ from ledger.policy import NO_WITNESSES, Policy
 from ledger.sm2 import available
 from server.timestamps import MOST_AUTHORITIES, Authority
 from signing.keys import Secret
+
+if TYPE_CHECKING:
+    from server.media.ports import Ports
 
 _SHORTEST_SECRET = 32
 
@@ -65,6 +71,8 @@ class Config:
     policy: Policy = NO_WITNESSES
     gm: bool = False
     authorities: tuple[Authority, ...] = ()
+    workers: int = field(default=1, kw_only=True)
+    media_ports: Ports | None = field(default=None, kw_only=True)
 
     @property
     def secure(self) -> bool:
@@ -88,6 +96,8 @@ def read_config(
     witness_policy: Path | None = None,
     timestamp_authorities: Path | None = None,
     gm: bool = False,
+    workers: int = 1,
+    media_ports: str | None = None,
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Config:
@@ -128,6 +138,8 @@ def read_config(
     return Config(
         *(data, host, port, url, media_hosts, trust_proxy, secret, policy, gm, authorities),
         ledger_database=address,
+        workers=workers,
+        media_ports=_media_ports(media_ports, workers),
     )
 
 
@@ -135,6 +147,19 @@ def derive(secret: Secret, label: str, *, length: int = 32) -> bytes:
     """Return `length` (at most 32) bytes for one purpose; labels never share bytes
     (HMAC-SHA-256)."""
     return hmac.digest(secret.reveal(), f"farseal/{label}".encode(), hashlib.sha256)[:length]
+
+
+def _media_ports(text: str | None, workers: int) -> Ports | None:
+    if not text:
+        return None
+    from server.media.ports import Ports  # here: every command reads settings, few need video
+
+    try:
+        ports = Ports.parse(text)
+        ports.split(workers)
+    except ValueError as error:
+        raise ConfigError(f"the media ports are of no use: {error}") from error
+    return ports
 
 
 def _ledger_database(url: str | None) -> Secret | None:

@@ -2,7 +2,8 @@
 them.
 
 A segment's times are read back from its own WebM cluster: the take's beginning plus the cluster's
-timestamp. A segment that was told before the crash is told again and changes nothing.
+timestamp. What was told before the crash is not told again; a take all of which was told is not
+even opened.
 """
 
 from __future__ import annotations
@@ -29,12 +30,21 @@ def takes_on_disk(directory: Path, recordings: Recordings) -> RecoverTakes:
 
     async def recovered(sid: str, cipher: Cipher) -> Sequence[Segment]:
         began = {(row.participant, row.take): row.started_at for row in await recordings.takes(sid)}
+        told: dict[tuple[str, int], list[Segment]] = {}
+        for row in await recordings.segments(sid):
+            told.setdefault((row.segment.participant, row.segment.take), []).append(row.segment)
         found: list[Segment] = []
         for path in sorted(directory.glob(f"{sid}-*.take")):
             _, participant, take = parse_name(path)
             started_at = began.get((participant, take))
-            if started_at is not None:
-                found += await asyncio.to_thread(_segments, path, cipher, started_at)
+            known = told.get((participant, take), [])
+            end = max((each.offset + each.length for each in known), default=0)
+            if started_at is None or path.stat().st_size == end:
+                continue
+            numbers = {each.number for each in known}
+            for segment in await asyncio.to_thread(_segments, path, cipher, started_at):
+                if segment.number not in numbers:
+                    found.append(segment)
         return found
 
     return recovered

@@ -58,7 +58,7 @@ class Watcher:
         """The hints that the newest key frame makes due; each carries the frame's own time."""
         refused = None
         for _ in range(_TRIES):
-            newest = self._studio.keyframe(sid, _WATCHED)
+            newest = await self._studio.keyframe(sid, _WATCHED)
             if newest is None:
                 return ()  # a lasting freeze is the recorder's to tell
             try:

@@ -51,6 +51,20 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     help="Address offered for video; may be repeated. Default: every local address.",
 )
 @click.option(
+    "--media-ports",
+    metavar="FIRST-LAST",
+    envvar="FARSEAL_MEDIA_PORTS",
+    help="UDP ports of video, for the firewall, like 40000-40999. Default: any the system picks.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    envvar="FARSEAL_WORKERS",
+    help="Processes that forward and record video, one a core; 1 is the server's own.",
+)
+@click.option(
     "--trust-proxy",
     is_flag=True,
     envvar="FARSEAL_TRUST_PROXY",
@@ -86,6 +100,8 @@ def command(
     port: int,
     public_url: str | None,
     media_hosts: tuple[str, ...],
+    media_ports: str | None,
+    workers: int,
     trust_proxy: bool,
     ledger_database: str | None,
     witness_policy: Path | None,
@@ -106,6 +122,8 @@ def command(
             port=port,
             public_url=public_url,
             media_hosts=names or None,
+            media_ports=media_ports,
+            workers=workers,
             trust_proxy=trust_proxy,
             ledger_database=ledger_database,
             witness_policy=witness_policy,

@@ -19,6 +19,7 @@ class Sort(Enum):
     CONFLICT = "conflict"  # not now, not in this state
     INVALID = "invalid"  # what you sent cannot stand
     GONE = "gone"  # it was there once
+    BUSY = "busy"  # not now; the same again later
 
 
 CODES: Mapping[str, Sort] = MappingProxyType(
@@ -68,6 +69,7 @@ CODES: Mapping[str, Sort] = MappingProxyType(
         "session-unknown": Sort.UNKNOWN,
         "session-state": Sort.CONFLICT,
         "session-has-notary": Sort.CONFLICT,
+        "media-busy": Sort.BUSY,
         "session-not-yours": Sort.FORBIDDEN,
         "grace-over": Sort.CONFLICT,
         "step-not-current": Sort.CONFLICT,

@@ -34,10 +34,14 @@ take with what it has; the call goes on, and a new take begins when there is spa
     takefile     bytes on disk and back                webm       the container
     gaps         silences measured                     sampler    key frame to picture
     sdp          what we negotiate                     supervisor owns the few tasks there are
+    placement    which process a session is in         seats      this process; what one offers
+    crew         the workers, from the server          worker     a worker, from inside
+    pipe         messages between the two              ports      UDP ports of a range
 
 Errors are one tree, drawn in evidence.py. This package imports nothing of ours but server.domain.
 """
 
+from .crew import Crew, Settings
 from .evidence import (
     Fact,
     Gap,
@@ -48,6 +52,7 @@ from .evidence import (
     MediaError,
     MediaFact,
     NameRefused,
+    NoSeat,
     OfferRefused,
     Quality,
     RecorderFailed,
@@ -59,35 +64,51 @@ from .evidence import (
     TakeStarted,
     TakeSummary,
     UnsupportedStack,
+    WorkerGone,
 )
+from .placement import Book, Placement
+from .ports import Ports, confine
 from .room import Room
 from .sampler import Sampler
+from .seats import LocalSeat, Seat, SeatedRoom, TakeCipher
 from .takefile import StoredSegment, read_take, recover
 
 __all__ = [
+    "Book",
+    "Crew",
     "Fact",
     "Gap",
     "Joined",
     "Keyframe",
     "KeyframeRefused",
     "Left",
+    "LocalSeat",
     "MediaError",
     "MediaFact",
     "NameRefused",
+    "NoSeat",
     "OfferRefused",
+    "Placement",
+    "Ports",
     "Quality",
     "RecorderFailed",
     "Room",
     "RoomClosed",
     "RoomFull",
     "Sampler",
+    "Seat",
+    "SeatedRoom",
     "SegmentClosed",
+    "Settings",
     "StoredSegment",
+    "TakeCipher",
     "TakeDamaged",
     "TakeEnded",
     "TakeStarted",
     "TakeSummary",
     "UnsupportedStack",
+    "WorkerGone",
+    "confine",
     "read_take",
     "recover",
 ]

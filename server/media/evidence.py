@@ -19,6 +19,9 @@ backwards.
       TakeDamaged      a take file that is not one of ours, or whose name was changed
       UnsupportedStack aiortc is not the version hooks.py was written for
       KeyframeRefused  bytes that do not decode to a picture in time
+      NoSeat           no process takes a new session now
+      WorkerGone       the process the room was in ended
+      PipeBroken       (pipe.py) what a worker said is not a message
 """
 
 import hashlib
@@ -58,6 +61,18 @@ class UnsupportedStack(MediaError):
 
 class KeyframeRefused(MediaError):
     """The key frame did not decode."""
+
+
+class NoSeat(MediaError):
+    """No process takes a new session now; `why` is "lag", "full" or "away"."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class WorkerGone(MediaError):
+    """The process the room was in ended; in another there can be a new one."""
 
 
 GapKind = Literal["loss", "freeze", "mute", "stall", "reconnect", "clock", "lag", "disk"]

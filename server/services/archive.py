@@ -27,10 +27,11 @@ from server.storage.cipher import Cipher
 from server.storage.recordings import SegmentRow
 
 _log = logging.getLogger("farseal.archive")
+_SERVER_STOPPED = "the server stopped"
 
 Json = dict[str, Any]
 RecoverTakes = Callable[[str, Cipher], Awaitable[Sequence[Segment]]]
-"""(session id, cipher) -> every whole segment of the session's takes on disk."""
+"""(session id, cipher) -> the whole segments of the session's takes on disk that were not told."""
 
 
 class Takes(Protocol):
@@ -91,16 +92,29 @@ class Archive:
         found = await self._workplace.files.sessions_in("OPEN", "INTERRUPTED", "CLOSED")
         interrupted = []
         for session in (*found, *await self._broken_off()):
-            if session.seal_event is not None:
-                continue  # its entries are counted; the sealing goes on as a job
-            cipher = await self._recordings.recording_cipher(session.id)
-            for segment in await self._recover_takes(session.id, cipher):
-                await self._recordings.segment(segment)
-            await self._end_takes(session)
-            if session.state.value == "OPEN":
-                await self._interrupt(session)
+            if await self._take_up(session, _SERVER_STOPPED):
                 interrupted.append(session.id)
         return tuple(interrupted)
+
+    async def take_up(self, sid: str, reason: str) -> None:
+        """Whatever recorded this session is dead: tell what it left, and interrupt the session.
+
+        Nobody may write its take files any more. May be repeated.
+        """
+        await self._take_up(await self._workplace.files.session(sid), reason)
+
+    async def _take_up(self, session: Session, reason: str) -> bool:
+        """Tell segments, end takes, write gaps; whether the session was interrupted by it."""
+        if session.seal_event is not None:
+            return False  # its entries are counted; the sealing goes on as a job
+        cipher = await self._recordings.recording_cipher(session.id)
+        for segment in await self._recover_takes(session.id, cipher):
+            await self._recordings.segment(segment)
+        await self._end_takes(session, reason)
+        if session.state is not SessionState.OPEN:
+            return False
+        await self._interrupt(session, reason)
+        return True
 
     async def pending(self) -> tuple[Job, ...]:
         """The sessions at rest that still have take files."""
@@ -261,7 +275,7 @@ class Archive:
             expected["sm3"] = commitment_sm3(salt, sm3(plaintext))
         return leaf.event == event and expected in items
 
-    async def _end_takes(self, session: Session) -> None:
+    async def _end_takes(self, session: Session, reason: str) -> None:
         heard = await self._workplace.recordings.last_heard(session.id)
         open_takes = [
             each
@@ -281,11 +295,11 @@ class Archive:
                         kind="stall",
                         start_at=since,
                         end_at=now,
-                        detail={"reason": "the server stopped"},
+                        detail={"reason": reason},
                     )
                 )
 
-    async def _interrupt(self, session: Session) -> None:
+    async def _interrupt(self, session: Session, reason: str) -> None:
         events = await self._workplace.outbox.of_session(session.id)
         machine = {"gap", "take-ended"}  # written just now, by this recovery
         heard = [event.at for event in events if event.kind not in machine]
@@ -296,7 +310,7 @@ class Archive:
                 change.held,
                 self._workplace.act("system"),
                 pack=self._conduct.pack(change),
-                reason="the server stopped",
+                reason=reason,
                 since=since,
             )
             change.emit(told)

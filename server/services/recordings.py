@@ -21,23 +21,39 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _NotingCipher(Cipher):
-    """A cipher that digests what passes through it by a second algorithm."""
+class RecordingCipher(Cipher):
+    """A cipher that, where `digest` is, digests what passes through it by a second algorithm.
 
-    digest: Callable[[bytes], str]
+    A recorder in another process makes one like it of `key` and `beside`, and has what it found
+    noted here.
+    """
+
+    digest: Callable[[bytes], str] | None
     heard: dict[str, str]
 
+    @property
+    def beside(self) -> str | None:
+        """The second algorithm's name."""
+        return "sm3" if self.digest is not None else None
+
     def encrypt(self, plaintext: bytes, label: str) -> bytes:
-        self._note(plaintext)
+        """As `Cipher`, digested before."""
+        self._hear(plaintext)
         return Cipher.encrypt(self, plaintext, label)
 
     def decrypt(self, blob: bytes, label: str) -> bytes:
+        """As `Cipher`, digested afterwards."""
         plaintext = Cipher.decrypt(self, blob, label)
-        self._note(plaintext)
+        self._hear(plaintext)
         return plaintext
 
-    def _note(self, plaintext: bytes) -> None:
-        self.heard[sha256(plaintext).hexdigest()] = self.digest(plaintext)
+    def note(self, plaintext_sha256: str, digest: str) -> None:
+        """A cluster was digested where it was encrypted."""
+        self.heard[plaintext_sha256] = digest
+
+    def _hear(self, plaintext: bytes) -> None:
+        if self.digest is not None:
+            self.note(sha256(plaintext).hexdigest(), self.digest(plaintext))
 
 
 class Recordings:
@@ -53,7 +69,7 @@ class Recordings:
         session = await self._workplace.files.session(sid)
         return self._workplace.vault.cipher(session.case_id)
 
-    async def recording_cipher(self, sid: str) -> Cipher:
+    async def recording_cipher(self, sid: str) -> RecordingCipher:
         """The same for the recorder, and for reading again what a dead one left.
 
         Where the rule pack asks, every cluster that passes through it is digested by SM3 there, on
@@ -62,9 +78,8 @@ class Recordings:
         case, _ = await self._workplace.files.both(sid)
         cipher = self._workplace.vault.cipher(case.id)
         beside = self._workplace.files.digests(case.matter).beside
-        if beside is None:
-            return cipher
-        return _NotingCipher(cipher.key, cipher.random, beside.digest, self._heard)
+        digest = beside.digest if beside is not None else None
+        return RecordingCipher(cipher.key, cipher.random, digest, self._heard)
 
     async def take_started(self, sid: str, *, participant: str, take: int, at: int) -> None:
         """A participant's recording began."""

@@ -110,7 +110,8 @@ class Erasures:
         await connection.execute(mine.values(body=b""))
         for each in (models.finding, models.digest):
             await connection.execute(delete(each).where(each.c.case_id == plan.case_id))
-        for each in (models.segment, models.gap, models.take, models.participant):
+        recorded = (models.segment, models.gap, models.take, models.participant, models.placement)
+        for each in recorded:
             await connection.execute(delete(each).where(each.c.session_id.in_(plan.sessions)))
         invited = models.invitation.c.case_id == plan.case_id
         await connection.execute(delete(models.invitation).where(invited))

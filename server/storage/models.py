@@ -147,6 +147,28 @@ gap = Table(
     Column("detail", Text, nullable=False),
 )
 
+media_worker = Table(
+    "media_worker",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("sessions", Integer, nullable=False),
+    Column("lag_ms", Integer, nullable=False),
+    Column("ready", Boolean, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+)
+
+placement = Table(
+    "placement",
+    metadata,
+    Column("session_id", String(32), primary_key=True),
+    Column("worker", String(16), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 finding = Table(
     "finding",
     metadata,

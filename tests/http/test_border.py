@@ -33,6 +33,7 @@ STATUS = {
     Sort.CONFLICT: 409,
     Sort.INVALID: 422,
     Sort.GONE: 410,
+    Sort.BUSY: 503,
 }
 HEADER = {"X-Farseal": "1"}
 CATALOGUE = read_catalogue()

@@ -27,7 +27,7 @@ class Room:
     def take(self, sid: str, role: str) -> int:
         return 1
 
-    def keyframe(self, sid: str, role: str) -> Keyframe:
+    async def keyframe(self, sid: str, role: str) -> Keyframe:
         self.frames += 1
         data, at = b"%d" % self.frames, 1_000 * self.frames
         return Keyframe(data=data, width=640, height=480, at=at, sha256="0" * 64)

@@ -49,7 +49,11 @@ process.stdout.write(JSON.stringify(out));
 class Vault:
     """Encryption at rest as the server does it: AES-256-GCM, the label authenticated with it."""
 
+    beside: str | None = None
+
     def __init__(self, key: bytes = bytes(range(32))) -> None:
+        self.key = key
+        self.noted: dict[str, str] = {}
         self._cipher = AESGCM(key)
         self._count = 0
         self.broken = ""  # why it refuses
@@ -60,6 +64,9 @@ class Vault:
         self._count += 1
         nonce = self._count.to_bytes(12, "big")
         return nonce + self._cipher.encrypt(nonce, plaintext, label.encode())
+
+    def note(self, plaintext_sha256: str, digest: str) -> None:
+        self.noted[plaintext_sha256] = digest
 
     def decrypt(self, ciphertext: bytes, label: str) -> bytes:
         return self._cipher.decrypt(ciphertext[:12], ciphertext[12:], label.encode())

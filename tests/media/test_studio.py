@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import pathlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from server.domain.evidence import Gap, Segment
-from server.media import recover
+from server.media import LocalSeat, Placement, recover
 from server.rehearsal.peer import Clip, Peer
 from server.studio import Studio
 from server.supervisor import Supervisor
 
 from .conftest import SESSION, Vault, epoch_ms
+from .memory import Memory
 
 
 @dataclass
@@ -59,6 +61,9 @@ class Services:
     async def lost(self, sid: str, *, role: str, reason: str, since: int) -> None:
         await self._written()
 
+    async def take_up(self, sid: str, reason: str) -> None:
+        raise AssertionError("this process did not die")
+
 
 @pytest.fixture
 async def services(vault: Vault) -> Services:
@@ -67,11 +72,11 @@ async def services(vault: Vault) -> Services:
 
 @pytest.fixture
 async def studio(tmp_path: pathlib.Path, services: Services) -> AsyncIterator[Studio]:
-    async with Supervisor(failed=print) as tasks:
-        made = Studio(
-            directory=tmp_path, clock=epoch_ms, hosts=("127.0.0.1",), tasks=tasks, patience_s=0.01
-        )
-        made.tell(services, services.lost)
+    seat = LocalSeat(directory=tmp_path, clock=epoch_ms, hosts=("127.0.0.1",), pid=os.getpid())
+    async with seat, Supervisor(failed=print) as tasks:
+        placement = Placement([seat], Memory(), clock=epoch_ms)
+        made = Studio(placement, clock=epoch_ms, tasks=tasks, patience_s=0.01)
+        made.tell(services, services.lost, services.take_up)
         made.on_change(lambda _sid: None)
         made.on_opening(lambda _sid: None)
         yield made
