@@ -160,6 +160,22 @@ async def test_a_killed_worker_loses_nothing_acknowledged(
     assert names == [f"{SESSION}-{who}-{n}.take" for who in ("applicant", "notary") for n in (0, 1)]
 
 
+async def test_browsers_come_back_by_themselves(
+    crew: Crew, office: Office, studio: Studio, visit: Callable[..., Any]
+) -> None:
+    pages = [await visit("notary"), await visit("applicant")]
+    await office.until(lambda: office.chains("applicant", 0) and office.chains("notary", 0))
+    os.kill(home_of(crew).pid, signal.SIGKILL)
+    killed_at = time.monotonic()
+    await office.until(lambda: len(office.takes_begun) == 4)
+    took = time.monotonic() - killed_at
+    print(f"two browsers are recorded again after {took:.1f} s")
+    assert took < AGAIN_S
+    for page in pages:
+        await page.wait_for_function("async () => (await received()).frames >= 10")
+    await office.until(lambda: office.chains("applicant", 1) and office.chains("notary", 1))
+
+
 async def test_a_worker_that_hangs_is_killed(
     crew: Crew, office: Office, studio: Studio, make_peer: Callable[..., Peer]
 ) -> None:

@@ -133,10 +133,14 @@ async def open_at(process: OfficeProcess, clock: Clock, at: int) -> str:
 
 
 @asynccontextmanager
-async def waiting_case(folder: Path, footage: Footage) -> AsyncIterator[House]:
-    """An office in `folder`, and a case whose applicant is in the waiting room."""
+async def waiting_case(folder: Path, footage: Footage, *options: str) -> AsyncIterator[House]:
+    """An office in `folder`, and a case whose applicant is in the waiting room.
+
+    `options` are further ones of the server's command.
+    """
     async with AsyncExitStack() as closing:
-        process, clock = OfficeProcess(folder / "data", command=CLOCKED), Clock()
+        process = OfficeProcess(folder / "data", command=(*CLOCKED, *options))
+        clock = Clock()
         closing.push_async_callback(process.kill)
         url = await open_at(process, clock, clock.now())
         office = FreshOffice(url, process.data, staff_logins(process.data, clock=clock.seconds))

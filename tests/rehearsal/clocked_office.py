@@ -1,6 +1,6 @@
 """`farseal serve` with a clock of its own: it opens at the time that OFFICE/opens_at says.
 
-    python clocked_office.py --data OFFICE/data --port N
+    python clocked_office.py [--workers N --media-ports FIRST-LAST] --data OFFICE/data --port N
 
 The server takes its clock by argument; nothing else differs. The clock begins when the server first
 asks, so that a machine that starts a process slowly takes nothing from anybody's minute of grace.
@@ -30,7 +30,13 @@ def main() -> None:
         return opens_at + now - began[0]
 
     configure()
-    config = read_config(data=data, port=int(options["--port"]), environment={})
+    config = read_config(
+        data=data,
+        port=int(options["--port"]),
+        workers=int(options.get("--workers", "1")),
+        media_ports=options.get("--media-ports"),
+        environment={},
+    )
     asyncio.run(serve(config, clock=clock, ready=lambda office: print(office.url, flush=True)))
 
 
