@@ -67,7 +67,15 @@ class DocumentError(SigningError):
 
 
 class TrustError(SigningError):
-    """A trust.json is malformed, or names nothing to trust."""
+    """A trust.json is malformed, or names nothing to trust.
+
+    `reason` is a key, and `detail` what it speaks of, for a reader with words of their own.
+    """
+
+    def __init__(self, message: str, *, reason: str, **detail: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.detail = detail
 
 
 class StatusError(SigningError):

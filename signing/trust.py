@@ -23,6 +23,11 @@ from signing.errors import TrustError
 from signing.keys import write_private
 
 _LARGEST = 1_000_000
+_FIELDS = (
+    *("v", "office.name_zh", "office.name_en", "demo", "ledger.origin", "ledger.vkeys"),
+    *("roots", "tsa_roots", "seal.subject", "witnesses", "valid_from"),
+)
+"""What no trust.json may lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,11 @@ class Trust:
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> "Trust":
         """Read a trust.json's value. Raises TrustError for one that gives nothing to stand on."""
+        _require_fields(value)
+        if value["v"] != 1:
+            told = "this trust.json is of a version this program does not know"
+            raise TrustError(told, reason="version")
         try:
-            if value["v"] != 1:
-                raise TrustError("this trust.json is of a version this program does not know")
             trust = cls(
                 name_zh=str(value["office"]["name_zh"]),
                 name_en=str(value["office"]["name_en"]),
@@ -69,25 +76,29 @@ class Trust:
                 valid_from=int(value["valid_from"]),
                 sm2=_sm2(value["ledger"].get("sm2")),
             )
-        except (KeyError, TypeError, AttributeError, ValueError, LedgerError) as failure:
-            raise TrustError(f"this trust.json cannot be read: {failure}") from failure
+        except KeyError as missing:  # of a former ledger, a generation, a witness
+            raise _lacks(str(missing.args[0])) from missing
+        except (TypeError, AttributeError, ValueError, LedgerError) as failure:
+            raise _unreadable(failure) from failure
         if not (trust.roots and trust.tsa_roots and trust.log_keys):
-            raise TrustError("this trust.json names no root, or no key of the ledger")
+            told = "this trust.json names no root, or no key of the ledger"
+            raise TrustError(told, reason="empty")
         if trust.sm2 is not None and trust.sm2.name != trust.origin:
-            raise TrustError("this trust.json names an SM2 key of another ledger")
+            told = "this trust.json names an SM2 key of another ledger"
+            raise TrustError(told, reason="other-sm2")
         return trust
 
     @classmethod
     def load(cls, data: bytes) -> "Trust":
         """Read the bytes of a trust.json. Raises TrustError."""
         if len(data) > _LARGEST:
-            raise TrustError("this trust.json is too large to be one")
+            raise TrustError("this trust.json is too large to be one", reason="too-large")
         try:
             value = json.loads(data)
         except (ValueError, RecursionError) as failure:
-            raise TrustError("this trust.json is not JSON") from failure
+            raise TrustError("this trust.json is not JSON", reason="not-json") from failure
         if not isinstance(value, dict):
-            raise TrustError("this trust.json is not an object")
+            raise TrustError("this trust.json is not a JSON object", reason="not-object")
         return cls.parse(value)
 
     @property
@@ -116,6 +127,26 @@ class Trust:
         return tuple(found)
 
 
+def _require_fields(value: Mapping[str, Any]) -> None:
+    """Refuse one that lacks something, naming what."""
+    for field in _FIELDS:
+        found: Any = value
+        for name in field.split("."):
+            if not isinstance(found, Mapping) or name not in found:
+                raise _lacks(field)
+            found = found[name]
+
+
+def _lacks(field: str) -> TrustError:
+    told = f'this trust.json lacks the field "{field}"; take it from the office once more'
+    return TrustError(told, reason="lacks", field=field)
+
+
+def _unreadable(failure: Exception) -> TrustError:
+    told = f"something in this trust.json is not of the form it must have: {failure}"
+    return TrustError(told, reason="form", error=str(failure))
+
+
 def _sm2(vkey: object) -> Sm2Verifier | None:
     return None if vkey is None else Sm2Verifier.parse(str(vkey))
 
@@ -128,7 +159,8 @@ def read_keys(value: Mapping[str, Any]) -> Keybook:
     ledger = value["ledger"]
     former = [KnownLog.parse(each) for each in ledger.get("former", [])]
     if any(log.ending is None for log in former):
-        raise TrustError("this trust.json names a former ledger, but not where it ended")
+        told = "this trust.json names a former ledger, but not where it ended"
+        raise TrustError(told, reason="not-ended")
     return Keybook((KnownLog.parse(ledger), *former))
 
 
@@ -166,7 +198,7 @@ class TrustFile:
         try:
             return _certificates(self.told.get("tsa_roots", []))
         except (TypeError, AttributeError, ValueError) as failure:
-            raise TrustError(f"this trust.json cannot be read: {failure}") from failure
+            raise _unreadable(failure) from failure
 
     def keep(self, value: Mapping[str, Any]) -> None:
         """Write a trust.json, if it says something else."""
@@ -181,11 +213,13 @@ def _policy(value: Mapping[str, Any]) -> Policy:
     named = {str(witness["vkey"]) for witness in value["witnesses"]}
     if "policy" not in value:
         if named:
-            raise TrustError("this trust.json names witnesses, but not how many must have signed")
+            told = "this trust.json names witnesses, but not how many must have signed"
+            raise TrustError(told, reason="no-policy")
         return NO_WITNESSES
     policy = Policy.parse(value["policy"].encode())
     if named != {verifier.vkey for verifier in policy.verifiers}:
-        raise TrustError("this trust.json names other witnesses than its policy")
+        told = "this trust.json names other witnesses than its policy"
+        raise TrustError(told, reason="other-policy")
     return policy
 
 

@@ -27,13 +27,13 @@ from ledger.policy import Policy
 from ledger.replay import Finding, Findings
 from ledger.sm2 import Sm2Line
 from server.cli import audit_words as catalogue
-from server.cli import mirror
+from server.cli import mirror, trust_words
 from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE
 from server.cli.log_site import LogSite
 from server.cli.verify_words import OUTCOMES, Language, spoken
 from server.cli.when import is_false, listen
 from signing import register_audit
-from signing.errors import SigningError
+from signing.errors import SigningError, TrustError
 from signing.register import register_of
 from signing.trust import Trust
 
@@ -130,8 +130,9 @@ def command(
             remote = "://" in source
             site = LogSite(source) if remote else None
             beside = None if remote else Path(source)
+            trusted = Trust.load(trust.read_bytes()) if trust else None
             verifiers = mirror.choose_keys(keys, trust, beside, console=console, language=language)
-            given = _given(verifiers, trust, policy, status)
+            given = _given(verifiers, trusted, policy, status)
             if site is not None:
                 source = stack.enter_context(TemporaryDirectory(prefix="farseal-audit-"))
                 mirror.fetch(site, Path(source), verifiers, console=console)
@@ -140,6 +141,8 @@ def command(
             mirror.report_fork(error, as_json=as_json, language=language)
         except VerificationError as error:
             mirror.stop(error, DAMAGED, as_json=as_json)
+        except TrustError as error:
+            mirror.stop(trust_words.told(error, language), UNUSABLE, as_json=as_json)
         except (LedgerError, SigningError, OSError, ValueError) as error:
             mirror.stop(error, UNUSABLE, as_json=as_json)
     if as_json:
@@ -161,9 +164,8 @@ class Since:
 
 
 def _given(
-    keys: Sequence[Verifier], trust: Path | None, policy: Path | None, status: Path | None
+    keys: Sequence[Verifier], trusted: Trust | None, policy: Path | None, status: Path | None
 ) -> Given:
-    trusted = Trust.load(trust.read_bytes()) if trust else None
     quorum: Quorum | None = Policy.parse(policy.read_bytes()) if policy else None
     if quorum is None and trusted is not None and trusted.policy.asks:
         quorum = Since(trusted.policy, trusted.witnessed_from)

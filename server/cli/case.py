@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
+from server.cli.usage import Commands
+from server.cli.verify_words import spoken
+
 if TYPE_CHECKING:
     from server.services.erasure import Erasure
 
@@ -51,7 +54,7 @@ _data = click.option(
 _reason = click.option("--reason", required=True, help="Why; kept with the case's register key.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Erase a case's evidence, or hold it. The server has to be stopped.
 
@@ -139,7 +142,7 @@ def _run(data: Path, work: Callable[[Erasure], Awaitable[T]]) -> T:
     try:
         return asyncio.run(opened())
     except DomainError as error:
-        told = read_catalogue().problem(error.code, language=_language(), params=error.params)
+        told = read_catalogue().problem(error.code, language=spoken(), params=error.params)
         _stop(f"{told['title']} {told['kept']} {told['next']}", REFUSED)
     except ConfigError as error:
         _stop(str(error), SETTING)
@@ -150,13 +153,7 @@ def _run(data: Path, work: Callable[[Erasure], Awaitable[T]]) -> T:
 
 
 def _say(key: str, **given: object) -> str:
-    return WORDS[_language()][key].format(**given)
-
-
-def _language() -> str:
-    return (
-        "zh-CN" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en"
-    )
+    return WORDS[spoken()][key].format(**given)
 
 
 def _stop(words: str, code: int) -> NoReturn:

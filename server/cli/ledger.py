@@ -19,6 +19,7 @@ from ledger.fsck import Report, fsck
 from ledger.generations import Keybook, KnownLog
 from ledger.note import Verifier
 from ledger.snapshot import Snapshot
+from server.cli.usage import Commands, told
 from signing.errors import OfficeError
 from signing.ledger_keys import Place
 
@@ -40,7 +41,7 @@ LATER = {
 """Commands that are imported when they are called."""
 
 
-class Ledger(click.Group):
+class Ledger(Commands):
     """Its commands exit with 3, not 2, when they are called wrongly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -57,7 +58,7 @@ class Ledger(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            error.show()
+            told(error).show()
             ctx.exit(UNUSABLE)
 
 

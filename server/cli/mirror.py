@@ -167,7 +167,7 @@ def report_fork(error: ForkError, *, as_json: bool, language: Language) -> NoRet
     sys.exit(DAMAGED)
 
 
-def stop(error: Exception, code: int, *, as_json: bool) -> NoReturn:
+def stop(error: Exception | str, code: int, *, as_json: bool) -> NoReturn:
     """Say why nothing was done, and exit."""
     if as_json:
         click.echo(json.dumps({"mirrored": False, "error": str(error)}, ensure_ascii=False))

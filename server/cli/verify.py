@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from server.cli.usage import Told
 from signing.report import Check, Report
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _SHAPES = {"valid": ("●", "green"), "invalid": ("■", "red"), "indeterminate"
 _MARKS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "unavailable": ("–", "yellow")}
 
 
-class Usage(click.UsageError):
+class Usage(Told):
     """A wrong call. Exit code 2, click's own, means "indeterminate" here."""
 
     exit_code = 3
@@ -36,7 +37,11 @@ class VerifyCommand(click.Command):
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            raise Usage(error.message, error.ctx) from error
+            raise Usage(error) from error
+
+
+def _wrong(message: str) -> Usage:
+    return Usage(click.UsageError(message, click.get_current_context()))
 
 
 class _Text(click.ParamType[str]):
@@ -79,9 +84,9 @@ def command(
     Nothing is fetched and nothing is sent, unless --ledger names a URL. What to trust is never
     taken from FILE: without --trust the answer is "indeterminate".
     """
-    _require_trust(trust)
+    _require_trust(trust, lang)
     if ledger is not None and "://" not in ledger and not Path(ledger).is_dir():
-        raise Usage(f"--ledger: there is no directory {ledger}")
+        raise _wrong(f"--ledger: there is no directory {ledger}")
     from server.cli.verify_words import spoken
     from signing.confined import Request, verify_confined
 
@@ -100,16 +105,19 @@ def command(
     sys.exit(report.exit_code)
 
 
-def _require_trust(trust: str | None) -> None:
+def _require_trust(trust: str | None, lang: str | None) -> None:
     if trust is None:
         return
+    from server.cli.trust_words import told
+    from server.cli.verify_words import spoken
     from signing.errors import TrustError
     from signing.trust import Trust
 
     try:
         Trust.load(trust.encode())
     except TrustError as error:
-        raise Usage(f"--trust: {error}") from error
+        language = cast("Language", lang or spoken())
+        raise _wrong(f"--trust: {told(error, language)}") from error
 
 
 def show(report: Report, *, file: Path, language: Language) -> None:

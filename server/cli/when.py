@@ -33,12 +33,12 @@ from ledger.between import (
 from ledger.entry import Leaf
 from ledger.errors import ForkError, LedgerError, VerificationError
 from ledger.tiles import Mirror
-from server.cli import mirror
+from server.cli import mirror, trust_words
 from server.cli import when_words as catalogue
 from server.cli.ledger import CLEAN, DAMAGED, UNUSABLE
 from server.cli.log_site import LogSite
 from server.cli.verify_words import Language, spoken
-from signing.errors import CertificateError, SigningError
+from signing.errors import CertificateError, SigningError, TrustError
 from signing.tokens import read_token
 from signing.trust import Trust
 
@@ -81,8 +81,8 @@ def command(
             beside = None if site else Path(source)
             if trust is None and not keys and beside and (beside / "trust.json").is_file():
                 trust = beside / "trust.json"
-            verifiers = mirror.choose_keys(keys, trust, beside, console=console, language=language)
             trusted = Trust.load(trust.read_bytes()) if trust else None
+            verifiers = mirror.choose_keys(keys, trust, beside, console=console, language=language)
             directory = Path(source)
             if site is not None:
                 directory = Path(stack.enter_context(TemporaryDirectory(prefix="farseal-when-")))
@@ -103,6 +103,8 @@ def command(
             mirror.report_fork(error, as_json=as_json, language=language)
         except VerificationError as error:
             mirror.stop(error, DAMAGED, as_json=as_json)
+        except TrustError as error:
+            mirror.stop(trust_words.told(error, language), UNUSABLE, as_json=as_json)
         except (LedgerError, SigningError, OSError, ValueError) as error:
             mirror.stop(error, UNUSABLE, as_json=as_json)
     found = [between(index, witnessed.said, witnessed.anchors) for index in indexes]
