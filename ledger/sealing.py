@@ -6,8 +6,8 @@ Nothing here is on an append's way. A seal waits for all of it and fails closed:
 is down it is pending, and everybody is asked again, at growing intervals, one flight at a time.
 With no witnesses configured there is only the timestamp, with no authority only the checkpoint.
 
-An authority that is not ours is asked at most once in so many seconds (`Paced`); what is sealed
-meanwhile shares the next token.
+An authority that is not ours is asked once in so many seconds on the whole (`Paced`); what is
+sealed while it must be left alone shares the next token.
 
 By the clock, without any seal: a token each hour if the log has grown, and once a day a heartbeat,
 which has everything logged back and asks everybody anew (`ledger.anchors`).
@@ -48,20 +48,30 @@ _log = logging.getLogger("ledger")
 
 
 class Paced:
-    """An authority that is not ours to load: asked at most once in `pace_s`, whoever asks."""
+    """An authority that is not ours to load: asked once in `pace_s` on the whole, whoever asks.
+
+    After it was left alone it may be asked up to `at_once` times without waiting: what one act
+    seals, one entry after the other, is not kept up by what nobody else asks for.
+    """
 
     def __init__(
-        self, ask: Timestamp, *, pace_s: float, monotonic: Callable[[], float] = time.monotonic
+        self,
+        ask: Timestamp,
+        *,
+        pace_s: float,
+        at_once: int = 1,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._pace_s = pace_s
+        self._ahead_s = pace_s * (at_once - 1)
         self._monotonic = monotonic
-        self._asked = -math.inf
+        self._paid_until = -math.inf
 
     @property
     def wait_s(self) -> float:
         """How long until it may be asked again, seconds."""
-        return max(0.0, self._asked + self._pace_s - self._monotonic())
+        return max(0.0, self._paid_until - self._ahead_s - self._monotonic())
 
     async def turn(self) -> None:
         """Wait until it may be asked."""
@@ -70,7 +80,7 @@ class Paced:
 
     async def __call__(self, data: bytes) -> bytes:
         await self.turn()
-        self._asked = self._monotonic()
+        self._paid_until = max(self._paid_until, self._monotonic()) + self._pace_s
         return await self._ask(data)
 
 

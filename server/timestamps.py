@@ -1,8 +1,8 @@
 """Other people's time stamping authorities, for the ledger's checkpoints and the opening words.
 
 Where an office names some (`server.config`), they date its checkpoints in the place of its own
-authority: in order of preference, at most one request in ten seconds. The office's own goes on
-dating signatures.
+authority: in order of preference, one request in ten seconds on the whole. The office's own goes
+on dating signatures.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from signing.tsa_client import Client
 MOST_AUTHORITIES = 3
 """One after another must have had the time to fail, while a seal waits for a token."""
 PACE_S = 10.0
+AT_ONCE = 4
+"""Requests in a row after a pause. One certificate asks three times: for the session's seal, the
+intent, the completed act. Each would wait for the one before, and the applicant half a minute."""
 DEADLINE_S = 3.0
 """How long each of them may take, seconds."""
 FRESH_MS = 60_000
@@ -57,6 +60,7 @@ class OutsideTime:
         *,
         clock: Callable[[], int],
         pace_s: float = PACE_S,
+        at_once: int = AT_ONCE,
     ) -> None:
         self.roots = tuple(root for each in authorities for root in each.roots)
         self._client = Client(
@@ -67,7 +71,7 @@ class OutsideTime:
         )
         self._clock = clock
         self._newest: Stamped | None = None
-        self.timestamp = Paced(self._timestamp, pace_s=pace_s)
+        self.timestamp = Paced(self._timestamp, pace_s=pace_s, at_once=at_once)
         """Data to a token over it, for the ledger."""
 
     async def _timestamp(self, data: bytes) -> bytes:

@@ -106,7 +106,11 @@ async def test_it_is_asked_no_more_often_than_is_fair(tmp_path: Path) -> None:
     async with neighbour(tmp_path / "first", wall_clock) as first:
         asker = _Asker()
         outside = OutsideTime(
-            [Authority(first.url, (first.root,))], asker.post, clock=wall_clock, pace_s=0.3
+            [Authority(first.url, (first.root,))],
+            asker.post,
+            clock=wall_clock,
+            pace_s=0.3,
+            at_once=1,
         )
         async with asker:
             await asyncio.gather(*(outside.timestamp(b"note") for _ in range(3)))
@@ -116,6 +120,20 @@ async def test_it_is_asked_no_more_often_than_is_fair(tmp_path: Path) -> None:
             stamped = await outside.over("another note")
             assert stamped is not None
             assert (stamped.note, len(first.asked)) == ("note", 3)
+
+
+async def test_a_certificate_waits_for_no_turn(tmp_path: Path) -> None:
+    """What it seals, one after the other; a pace of an hour stands for any waiting at all."""
+    async with neighbour(tmp_path / "first", wall_clock) as first:
+        asker = _Asker()
+        authorities = [Authority(first.url, (first.root,))]
+        outside = OutsideTime(authorities, asker.post, clock=wall_clock, pace_s=3600)
+        async with asker, asyncio.timeout(30):
+            for number in range(3):
+                await outside.timestamp(b"note %d" % number)
+            assert outside.timestamp.wait_s == 0  # one is left, for words that are drawn
+            await outside.timestamp(b"another")
+            assert 3500 < outside.timestamp.wait_s <= 3600
 
 
 async def test_for_opening_words_an_old_token_is_better_than_none(tmp_path: Path) -> None:

@@ -150,6 +150,30 @@ async def test_seals_that_wait_for_an_authorities_turn_share_its_token(world: Wo
     assert len({each.timestamp for each in sealed}) == 1
 
 
+async def test_an_authority_is_left_alone_in_the_long_run_however_many_ask() -> None:
+    now = [100.0]
+
+    async def ask(data: bytes) -> bytes:
+        return data
+
+    paced = Paced(ask, pace_s=10, at_once=3, monotonic=lambda: now[0])
+    waits = []
+    for _ in range(6):
+        waits.append(paced.wait_s)
+        now[0] += paced.wait_s
+        await paced(b"")
+    assert waits == [0, 0, 0, 10, 10, 10]
+    now[0] += 20
+    assert paced.wait_s == 0
+    await paced(b"")
+    await paced(b"")
+    assert paced.wait_s == 10
+    now[0] += 1e6  # however long it was left alone, no more than three follow at once
+    for _ in range(3):
+        await paced(b"")
+    assert paced.wait_s == 10
+
+
 async def test_no_quorum_no_seal(world: World) -> None:
     world.neighbours[0].instead = always(500, b"")
     world.neighbours[1].instead = always(404, b"")
