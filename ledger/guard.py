@@ -8,10 +8,15 @@ signature over them leaves the process, and a database that does not reach the g
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import GuardError
+
+LONGEST = 4096
+"""No guard is longer (characters)."""
+_FORM = re.compile(r"(.+)\n(0|[1-9][0-9]{0,18})\n([0-9a-f]{64})\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +37,18 @@ class Guard:
     def read(self) -> Mark | None:
         """The mark, or None when there is no file; raises GuardError when it is not ours."""
         try:
-            lines = self.path.read_text("utf-8").split("\n")
+            with self.path.open(encoding="utf-8", newline="") as file:
+                found = _FORM.fullmatch(file.read(LONGEST))
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise GuardError(f"the guard {self.path} cannot be read: {error}") from error
-        if len(lines) != 4 or not lines[1].isdecimal() or len(lines[2]) != 64:
+        if found is None:
             raise GuardError(f"the guard {self.path} is damaged: put it back from its volume")
-        if lines[0] != self.origin:
-            raise GuardError(f"the guard {self.path} belongs to the log {lines[0]!r}")
-        return Mark(int(lines[1]), lines[2])
+        origin, size, root = found.groups()
+        if origin != self.origin:
+            raise GuardError(f"the guard {self.path} belongs to the log {origin!r}")
+        return Mark(int(size), root)
 
     def raise_to(self, mark: Mark) -> None:
         """Make the mark durable; raises OSError, and then nothing may be signed."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -103,7 +104,10 @@ def _read(directory: Path) -> Cosigner:
         path = directory / file
         if path.stat().st_mode & 0o077:
             raise PermissionError(f"the key file {path} is open to others; run: chmod 600 {path}")
-        found[file] = load_pem_private_key(path.read_bytes(), password=None)
+        try:
+            found[file] = load_pem_private_key(path.read_bytes(), password=None)
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:  # encrypted, or no key
+            raise ValueError(f"the key file {path} cannot be read: put it back") from error
     ed25519, mldsa44 = found["ed25519.key"], found["mldsa44.key"]
     if not isinstance(ed25519, Ed25519PrivateKey) or not isinstance(mldsa44, MLDSA44PrivateKey):
         raise ValueError(f"the key files in {directory} hold other kinds of keys")

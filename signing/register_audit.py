@@ -19,7 +19,7 @@ from ledger.handover import BEGAN, own_case
 from ledger.kept import KeptNote
 from ledger.replay import Findings
 from signing import status
-from signing.errors import SigningError
+from signing.errors import SigningError, UnknownIssuerError
 from signing.register import COMPLETED, INTENDED, REVOKING, STATUS_LIST, register_of
 from signing.tokens import read_token
 from signing.trust import Trust
@@ -29,6 +29,8 @@ KINDS = frozenset({COMPLETED, INTENDED, STATUS_LIST, *REVOKING})
 BESIDE = ".tsr"
 """The end of a token's name, which lies beside the note it is over."""
 _NUMBER = re.compile(r"(.*?)([1-9][0-9]*)([^0-9]*)", re.DOTALL)
+LONGEST_NUMBER = 200
+"""A log may write what it likes; no office's number is longer (characters)."""
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class Numbers:
 
     def gave_out_before(self, number: str) -> bool:
         """Whether the ledger before this one has given this number out."""
-        spelled = _NUMBER.fullmatch(number)
+        spelled = _spelled(number)
         if spelled is None or number in self.indexes:
             return False
         return int(spelled[2]) <= self.serials.get((spelled[1], spelled[3]), 0)
@@ -116,9 +118,14 @@ def audit_register(origin: str, collected: Sequence[tuple[int, bytes]], found: F
     return numbers
 
 
+def _spelled(number: str) -> re.Match[str] | None:
+    """What stands before the serial, the serial, and what stands behind it."""
+    return _NUMBER.fullmatch(number) if len(number) <= LONGEST_NUMBER else None
+
+
 def _intended(numbers: Numbers, leaf: Leaf, where: str, found: Findings) -> None:
     number, index = leaf.body.get("number"), leaf.body.get("status_index")
-    spelled = _NUMBER.fullmatch(number) if isinstance(number, str) else None
+    spelled = _spelled(number) if isinstance(number, str) else None
     if spelled is None or not isinstance(number, str) or type(index) is not int:
         found.add("register", where, "number-none", number=str(number)[:80])
         return
@@ -178,11 +185,22 @@ def audit_status(
     return listed
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens that hold, by their times (ms), and who signed those of nobody that is trusted."""
+
+    times: tuple[int, ...]
+    unknown: tuple[str, ...]
+
+
 def audit_tokens(
     directory: Path, notes: Sequence[KeptNote], trust: Trust, found: Findings
-) -> list[int]:
-    """Verify each token beside a kept note (`<size>.tsr`); their times, ms."""
-    times = []
+) -> Tokens:
+    """Verify each token beside a kept note (`<size>.tsr`).
+
+    One of an authority that trust.json does not name is no finding: it proves nothing.
+    """
+    times, unknown = [], []
     for each in notes:
         path = directory / f"{each.where}{BESIDE}"
         if not path.is_file():
@@ -190,14 +208,19 @@ def audit_tokens(
         try:
             digest = sha256(each.note.encode()).digest()
             times.append(read_token(path.read_bytes(), digest=digest, roots=trust.tsa_roots).at)
+        except UnknownIssuerError as stranger:
+            unknown.append(stranger.who)
         except SigningError as error:
             found.add("tokens", f"{each.where}{BESIDE}", "token", error=str(error))
-    return times
+    return Tokens(tuple(times), tuple(unknown))
 
 
 def read_status(data: bytes) -> Mapping[str, Any]:
     """A status list's document. Raises ValueError."""
-    value = json.loads(data)
+    try:
+        value = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("a status list is not nested so deep") from error
     if not isinstance(value, dict):
         raise ValueError("a status list is a JSON object")
     return value

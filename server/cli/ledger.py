@@ -151,14 +151,18 @@ def read_trusted(path: str) -> Keybook | None:
         value = json.loads(Path(path).read_text("utf-8"))
         ledger = value["ledger"]
         return Keybook(tuple(map(KnownLog.parse, [ledger, *ledger.get("former", [])])))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def read_verifiers(key: str) -> list[Verifier]:
     """The verifier keys of `--key`: one itself, or every one in a text or JSON file."""
     path = Path(key)
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError:  # a key of 1,800 characters is longer than a file's name can be
+        is_file = False
+    if not is_file:
         return [Verifier.parse(key)]
     text = path.read_text("utf-8")
     found = []
@@ -176,6 +180,8 @@ def words(text: str) -> Iterator[str]:
     """Every string in a JSON document, or every line of another text."""
     try:
         values = [json.loads(text)]
+    except RecursionError as error:
+        raise ValueError("a file of keys is not nested so deep") from error
     except ValueError:
         yield from text.split()
         return

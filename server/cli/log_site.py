@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import io
 import random
+import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from email.message import Message
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from ledger.errors import MirrorError, NotFoundError
@@ -22,6 +24,65 @@ TRIES = 8
 LONGEST_PAUSE_S = 60.0
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHUNK = 1 << 16
+
+
+class _Hurried(io.RawIOBase):
+    """A socket's bytes until a deadline: whoever sends one now and then holds nobody for ever."""
+
+    def __init__(self, connection: socket.socket, raw: io.RawIOBase, end: float) -> None:
+        self._connection, self._raw, self._end = connection, raw, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("it took too long")
+        self._connection.settimeout(min(QUIET_S, left))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _response(file_s: float) -> type[http.client.HTTPResponse]:
+    """The class of an answer that has to be whole, headers too, within `file_s` seconds."""
+
+    class Response(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            hurried = _Hurried(sock, self.fp.detach(), time.monotonic() + file_s)
+            self.fp = io.BufferedReader(hurried)
+
+    return Response
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, response: type[http.client.HTTPResponse]) -> None:
+        super().__init__()
+
+        class Connection(http.client.HTTPConnection):
+            response_class = response
+
+        self._connection = Connection
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, response: type[http.client.HTTPResponse]) -> None:
+        super().__init__()
+
+        class Connection(http.client.HTTPSConnection):
+            response_class = response
+
+        self._connection = Connection
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -46,18 +107,25 @@ class LogSite:
     called with seconds. Raises ValueError for an address that is not http(s).
     """
 
-    def __init__(self, url: str, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        file_s: float = FILE_S,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an http(s) address: {url[:200]}")
         self.url = url.rstrip("/")
         self._pause = pause
+        response = _response(file_s)
         # Put together by hand: the usual opener also reads file: and ftp: addresses.
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(),
+            _Http(response),
+            _Https(response),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
             _NoRedirects(),
@@ -85,7 +153,7 @@ class LogSite:
                     raise OSError(f"{self.url}/{path}: HTTP {error.code}{hint}") from error
                 asked = error.headers.get("Retry-After", "")
                 if asked.isdecimal():
-                    wait += min(LONGEST_PAUSE_S, int(asked))
+                    wait += min(LONGEST_PAUSE_S, int(asked[:6]))
             except (OSError, http.client.HTTPException) as error:
                 if last:
                     raise OSError(f"{self.url}/{path}: {error or type(error).__name__}") from error
@@ -93,15 +161,12 @@ class LogSite:
         raise AssertionError("the last attempt returns or raises")
 
     def _read(self, path: str, most: int) -> bytes:
-        end = time.monotonic() + FILE_S
         with self._opener.open(f"{self.url}/{path}", timeout=QUIET_S) as answer:
             data = bytearray()
             while chunk := answer.read(_CHUNK):
                 data += chunk
                 if len(data) > most:
                     raise MirrorError(f"{self.url}/{path} is longer than it can be")
-                if time.monotonic() > end:
-                    raise TimeoutError("it took too long")
             # http.client does not mind a connection that is lost half-way.
             promised = answer.headers.get("Content-Length")
             if promised is not None and promised != str(len(data)):

@@ -148,7 +148,7 @@ def choose_keys(
     if trust is None and not keys and beside is not None and beside.is_file():
         # Nothing of ours writes it there; whoever did is trusted, so say so.
         trust = beside
-        console.print(catalogue.TRUSTED[language].format(where=beside))
+        console.print(catalogue.TRUSTED[language].format(where=beside), markup=False)
     found = read_keys([*keys, *([str(trust)] if trust else [])])
     if not found:
         raise ValueError(catalogue.NO_KEY[language])
