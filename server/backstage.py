@@ -34,7 +34,7 @@ from server.identity.registry import SimulatedRegistry
 from server.identity.words import fingerprint_words, opening_words
 from server.jobs import Jobs
 from server.journal import Anchored, Journal
-from server.media import Placement, Sampler
+from server.media import Placement, Sampler, Turn
 from server.observe import logger
 from server.open_ledger import OpenLedger
 from server.outbox.console import ConsoleOutbox
@@ -74,6 +74,7 @@ class Backstage:
     ledger_trouble: Callable[[], str | None]
     scrubber: Scrubber
     former: FormerLedgers
+    turn: Turn
 
     def rooms(self, sandbox: Sandbox) -> tuple[object, ...]:
         """Return the rooms of routes that stand on the services."""
@@ -86,6 +87,7 @@ class Backstage:
                 read_take=self.services.archive.stream,
                 leave=self.studio.leave,
                 over=self._over,
+                relays=self._relays,
             ),
             Lookup(self.services, check=Checker(Sandbox(), context=self.check_context)),
             self.hub,
@@ -93,6 +95,12 @@ class Backstage:
 
     def _over(self, sid: str) -> None:
         self.tasks.start(self.studio.close(sid), name=f"end of {sid}")
+
+    async def _relays(self, person: Person, sid: str) -> list[Mapping[str, Any]]:
+        """Let a party of a live session through the TURN server, and nobody else."""
+        role = await self.services.ceremony.role(person, sid)
+        await _require_live(self.services, sid)
+        return self.turn.servers(f"{sid}.{role}")
 
 
 @asynccontextmanager
@@ -237,6 +245,11 @@ async def open_backstage(
             ledger_trouble=lambda: journal.failed,
             scrubber=scrubber,
             former=former,
+            turn=Turn(
+                config.turn,
+                secret=config.turn_secret.reveal() if config.turn_secret else b"",
+                clock=clock,
+            ),
         )
 
 
@@ -304,6 +317,12 @@ class _Letters:
             )
 
 
+async def _require_live(services: Services, sid: str) -> None:
+    session = await services.workplace.files.session(sid)
+    if session.state not in LIVE:
+        raise DomainError("session-state", state=session.state.value)
+
+
 def _line(services: Services, studio: Studio) -> Line:
     async def view(person: Person, sid: str, language: str) -> Mapping[str, Any]:
         return await services.ceremony.view(person, sid, language=language)
@@ -333,9 +352,7 @@ def _line(services: Services, studio: Studio) -> Line:
             await services.recordings.gap(Gap(sid, role, take, "mute", since, until, told))
 
     async def join(sid: str, role: str, offer: str) -> str:
-        session = await services.workplace.files.session(sid)
-        if session.state not in LIVE:  # a phone that tries again must not open the room anew
-            raise DomainError("session-state", state=session.state.value)
+        await _require_live(services, sid)  # a phone that tries again must not open the room anew
         return await studio.join(sid, role, offer)
 
     return Line(

@@ -8,6 +8,9 @@
     --media-host   FARSEAL_MEDIA_HOSTS  addresses offered for video (every local address)
     --media-ports  FARSEAL_MEDIA_PORTS  UDP ports of video, FIRST-LAST (any the system picks)
     --workers      FARSEAL_WORKERS      processes that forward and record video; 1 is this one (1)
+    --turn         FARSEAL_TURN         a TURN server for browsers that cannot reach the media
+                                        ports, turn:HOST or turns:HOST:443 (none)
+                   FARSEAL_TURN_SECRET  the secret shared with it (coturn: static-auth-secret)
     --trust-proxy  FARSEAL_TRUST_PROXY  take the caller's address from X-Forwarded-For (off)
     --witness-policy FARSEAL_WITNESS_POLICY
                                         whose cosignatures seals need, and where to ask for them
@@ -31,6 +34,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +54,9 @@ if TYPE_CHECKING:
     from server.media.ports import Ports
 
 _SHORTEST_SECRET = 32
+_TURN_URL = re.compile(  # RFC 7065, with the host in its usual forms
+    r"turns?:([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(\?transport=(udp|tcp))?"
+)
 
 
 class ConfigError(Exception):
@@ -73,6 +80,8 @@ class Config:
     authorities: tuple[Authority, ...] = ()
     workers: int = field(default=1, kw_only=True)
     media_ports: Ports | None = field(default=None, kw_only=True)
+    turn: tuple[str, ...] = field(default=(), kw_only=True)
+    turn_secret: Secret | None = field(default=None, kw_only=True)  # present with `turn` only
 
     @property
     def secure(self) -> bool:
@@ -98,6 +107,7 @@ def read_config(
     gm: bool = False,
     workers: int = 1,
     media_ports: str | None = None,
+    turn: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Config:
@@ -129,9 +139,9 @@ def read_config(
             "SM2 signatures were asked for (--gm), but the optional extra is not installed: "
             "pip install 'farseal[gm]', or start without --gm"
         )
-    secret = _master_secret(
-        data / "secret", os.environ if environment is None else environment, random
-    )
+    given = os.environ if environment is None else environment
+    shared = _turn_secret(turn, given)
+    secret = _master_secret(data / "secret", given, random)
     policy = _policy(witness_policy, data / "witness-policy")
     authorities = _authorities(timestamp_authorities, data / "timestamp-authorities")
     address = _ledger_database(ledger_database)
@@ -140,6 +150,8 @@ def read_config(
         ledger_database=address,
         workers=workers,
         media_ports=_media_ports(media_ports, workers),
+        turn=turn,
+        turn_secret=shared,
     )
 
 
@@ -170,6 +182,24 @@ def _ledger_database(url: str | None) -> Secret | None:
             "the ledger's database is not an address like postgresql://user:password@host/name"
         )
     return Secret(url)
+
+
+def _turn_secret(urls: tuple[str, ...], environment: Mapping[str, str]) -> Secret | None:
+    for url in urls:
+        if not _TURN_URL.fullmatch(url):
+            raise ConfigError(
+                f"{url!r} is not an address like turn:notary.example:3478 or "
+                "turns:notary.example:443?transport=tcp"
+            )
+    shared = environment.get("FARSEAL_TURN_SECRET", "")
+    if bool(urls) != bool(shared):
+        raise ConfigError(
+            "a TURN server needs both: its address (--turn) and the secret it shares with the "
+            "office (FARSEAL_TURN_SECRET, coturn's static-auth-secret)"
+        )
+    if shared and len(shared.encode()) < _SHORTEST_SECRET:
+        raise ConfigError(f"FARSEAL_TURN_SECRET is shorter than {_SHORTEST_SECRET} bytes")
+    return Secret(shared) if shared else None
 
 
 def _policy(asked: Path | None, usual: Path) -> Policy:

@@ -1,6 +1,6 @@
 #!/bin/sh -e
 # What the tests need from Debian. Asks nothing; says what is missing when it may not install.
-packages="chromium fonts-noto-cjk libatomic1 libgl1 libglib2.0-0 postgresql softhsm2 poppler-utils openssl"
+packages="chromium coturn fonts-noto-cjk libatomic1 libgl1 libglib2.0-0 postgresql softhsm2 poppler-utils openssl"
 missing=
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing="$missing $package"

@@ -65,6 +65,14 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     help="Processes that forward and record video, one a core; 1 is the server's own.",
 )
 @click.option(
+    "--turn",
+    "turn",
+    metavar="URL",
+    multiple=True,
+    envvar="FARSEAL_TURN",
+    help="TURN server for browsers, turn: or turns:; may be repeated. Needs FARSEAL_TURN_SECRET.",
+)
+@click.option(
     "--trust-proxy",
     is_flag=True,
     envvar="FARSEAL_TRUST_PROXY",
@@ -102,6 +110,7 @@ def command(
     media_hosts: tuple[str, ...],
     media_ports: str | None,
     workers: int,
+    turn: tuple[str, ...],
     trust_proxy: bool,
     ledger_database: str | None,
     witness_policy: Path | None,
@@ -115,6 +124,7 @@ def command(
     from server.config import ConfigError, read_config
 
     names = tuple(name for given in media_hosts for name in given.replace(",", " ").split())
+    relays = tuple(url for given in turn for url in given.replace(",", " ").split())
     try:
         config = read_config(
             data=data,
@@ -129,6 +139,7 @@ def command(
             witness_policy=witness_policy,
             timestamp_authorities=timestamp_authorities,
             gm=gm,
+            turn=relays,
             environment=os.environ,
         )
     except ConfigError as error:

@@ -25,6 +25,7 @@ from server.http.uploads import inspect_upload, read_upload
 
 if TYPE_CHECKING:
     from server.services.assemble import Services
+    from server.services.workplace import Person
 
 _SID = "/api/sessions/{sid}"
 View = Mapping[str, Any]
@@ -114,7 +115,8 @@ class Live:
     """Routes under /api/sessions.
 
     `read_take(sid, participant, take)` streams a decrypted recording; `leave(sid, role)` ends a
-    participant's media, `over(sid)` begins to end everybody's.
+    participant's media, `over(sid)` begins to end everybody's; `relays(person, sid)` are the TURN
+    servers for this party's browser now, as RTCIceServer.
     """
 
     def __init__(
@@ -125,12 +127,14 @@ class Live:
         read_take: Callable[[str, str, int], AsyncIterator[bytes]],
         leave: Callable[[str, str], Awaitable[None]],
         over: Callable[[str], None],
+        relays: Callable[[Person, str], Awaitable[list[View]]],
     ) -> None:
         self._services = services
         self._sandbox = sandbox
         self._read_take = read_take
         self._leave = leave
         self._over = over
+        self._relays = relays
 
     @endpoint("GET", _SID, roles=PARTIES)
     async def view(self, call: Call) -> Answer:
@@ -138,6 +142,11 @@ class Live:
         return await self._services.ceremony.view(
             call.person, call.part("sid"), language=call.language
         )
+
+    @endpoint("GET", _SID + "/relays", roles=PARTIES)
+    async def relays(self, call: Call) -> Answer:
+        """Give this party's browser the TURN servers of the office, with credentials."""
+        return {"ice_servers": await self._relays(call.person, call.part("sid"))}
 
     @endpoint("POST", _SID + r"/steps/{number:\d+}/complete", roles=NOTARY, body=Empty)
     async def complete(self, call: Call, body: Empty) -> Answer:

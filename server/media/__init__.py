@@ -37,6 +37,7 @@ take with what it has; the call goes on, and a new take begins when there is spa
     placement    which process a session is in         seats      this process; what one offers
     crew         the workers, from the server          worker     a worker, from inside
     pipe         messages between the two              ports      UDP ports of a range
+    turn         credentials of browsers' relays
 
 Errors are one tree, drawn in evidence.py. This package imports nothing of ours but server.domain.
 """
@@ -72,6 +73,7 @@ from .room import Room
 from .sampler import Sampler
 from .seats import LocalSeat, Seat, SeatedRoom, TakeCipher
 from .takefile import StoredSegment, read_take, recover
+from .turn import Turn
 
 __all__ = [
     "Book",
@@ -106,6 +108,7 @@ __all__ = [
     "TakeEnded",
     "TakeStarted",
     "TakeSummary",
+    "Turn",
     "UnsupportedStack",
     "WorkerGone",
     "confine",

@@ -52,6 +52,33 @@ def test_secrets_that_protect_nothing_are_refused(tmp_path: Path) -> None:
         read_config(data=tmp_path, environment={})
 
 
+@pytest.mark.parametrize(
+    ("turn", "secret", "said"),
+    [
+        (("https://turn.example",), "s" * 32, "turn:"),
+        (("turn:turn.example:3478?transport=sctp",), "s" * 32, "turn:"),
+        (("turn:turn.example",), "", "FARSEAL_TURN_SECRET"),
+        ((), "s" * 32, "--turn"),
+        (("turn:turn.example",), "s" * 31, "shorter"),
+    ],
+)
+def test_a_relay_nobody_could_use_is_refused(
+    tmp_path: Path, turn: tuple[str, ...], secret: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        read_config(data=tmp_path, turn=turn, environment={"FARSEAL_TURN_SECRET": secret})
+
+
+def test_a_relay_and_its_secret(tmp_path: Path) -> None:
+    urls = ("turn:turn.example", "turns:[2001:db8::1]:443?transport=tcp")
+    shared = "a secret of office and coturn, shared"
+    config = read_config(data=tmp_path, turn=urls, environment={"FARSEAL_TURN_SECRET": shared})
+    assert config.turn == urls
+    assert config.turn_secret is not None
+    assert config.turn_secret.reveal() == shared.encode()
+    assert shared not in repr(config)
+
+
 def test_a_directory_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = _run([*SERVE, "--data", str(tmp_path / "file" / "data")])

@@ -3,7 +3,7 @@ import { Call } from "./call";
 import type { CallState } from "./call";
 import { FakePeer, FakeStream, FakeTrack, fakeDevices } from "./fakes";
 
-function stage(send: (offer: string) => Promise<string> = () => Promise.resolve("answer")) {
+function stage(send: (offer: string) => Promise<string> = () => Promise.resolve("answer"), iceServers?: () => Promise<RTCIceServer[]>) {
   const peers: FakePeer[] = [];
   const offers: string[] = [];
   const given: FakeTrack[] = [];
@@ -13,6 +13,7 @@ function stage(send: (offer: string) => Promise<string> = () => Promise.resolve(
       return send(offer);
     },
     slots: 2,
+    ...(iceServers && { iceServers }),
     makePeer: (configuration) => {
       const peer = new FakePeer(configuration);
       peers.push(peer);
@@ -133,6 +134,42 @@ describe("a call", () => {
     newest().become("connected");
     expect(call.state).toBe("connected");
     expect(peers.slice(0, -1).every((peer) => peer.closed)).toBe(true);
+  });
+
+  it("asks for a relay's credentials at each connection, and does without when there are none to be had", async () => {
+    let asked = 0;
+    const { call, peers } = stage(undefined, () => {
+      asked++;
+      return asked === 2 ? Promise.reject(new Error("no")) : Promise.resolve([{ urls: "turn:x", username: String(asked) }]);
+    });
+    await call.start();
+    expect(peers[0]!.configuration.iceServers).toEqual([{ urls: "turn:x", username: "1" }]);
+    for (const expected of [[], [{ urls: "turn:x", username: "3" }]]) {
+      call.reconnect();
+      await vi.advanceTimersByTimeAsync(0);
+      expect(peers[peers.length - 1]!.configuration.iceServers).toEqual(expected);
+    }
+  });
+
+  it("makes no connection for credentials that came too late", async () => {
+    let give: (servers: RTCIceServer[]) => void = () => undefined;
+    const { call, peers } = stage(undefined, () => new Promise((resolve) => (give = resolve)));
+    const started = call.start();
+    await vi.advanceTimersByTimeAsync(0);
+    call.close();
+    give([]);
+    await started;
+    expect(peers).toHaveLength(0);
+  });
+
+  it("tells a relay that refuses us from one that does not answer", async () => {
+    const { call, newest } = stage();
+    const told: unknown[] = [];
+    call.on("relay", (trouble) => told.push(trouble));
+    await call.start();
+    newest().onicecandidateerror?.({ errorCode: 401 });
+    newest().onicecandidateerror?.({ errorCode: 701 });
+    expect(told).toEqual(["refused", "unavailable"]);
   });
 
   it("gives up a connection that never comes up", async () => {

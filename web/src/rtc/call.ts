@@ -21,7 +21,11 @@ export interface CallEvents {
   /** A device was lost in the middle of the call. */
   trouble: { kind: Kind; trouble: Trouble };
   muted: { kind: Kind; muted: boolean };
+  /** The office's TURN server did not take us: "refused" (credentials) or "unavailable". Direct paths go on. */
+  relay: RelayTrouble;
 }
+
+export type RelayTrouble = "refused" | "unavailable";
 
 export interface CallParts {
   /** Signalling: gives the server our offer, resolves with its answer. */
@@ -29,7 +33,7 @@ export interface CallParts {
   /** How many others can be shown; each is a pair of receive-only lines. */
   slots?: number;
   /** TURN for this browser, when the office has one; the server needs none. */
-  iceServers?: RTCIceServer[];
+  iceServers?: () => Promise<RTCIceServer[]>;
   makePeer?: (configuration: RTCConfiguration) => RTCPeerConnection;
   makeStream?: () => MediaStream;
   around?: Surroundings;
@@ -72,6 +76,7 @@ export class Call {
   private retry: ReturnType<typeof setTimeout> | null = null;
   private poll: ReturnType<typeof setInterval> | null = null;
   private tries = 0;
+  private attempt = 0;
   private wish: Wish = {};
   private favoured: Favour = "both";
   private reader = new StatsReader();
@@ -84,7 +89,7 @@ export class Call {
   constructor(parts: CallParts) {
     this.parts = {
       slots: 1,
-      iceServers: [],
+      iceServers: () => Promise.resolve([]),
       makePeer: (configuration) => new RTCPeerConnection(configuration),
       makeStream: () => new MediaStream(),
       around: surroundings(),
@@ -209,8 +214,17 @@ export class Call {
   private async connect(): Promise<void> {
     const local = this.local;
     if (!local || this.state === "closed") return;
-    const peer = this.parts.makePeer({ iceServers: this.parts.iceServers, bundlePolicy: "max-bundle" });
+    const attempt = ++this.attempt;
+    // Credentials hold for a time only, so each connection has its own; without any it may still go straight.
+    const iceServers = await this.parts.iceServers().catch(() => []);
+    if (attempt !== this.attempt) return;
+    const peer = this.parts.makePeer({ iceServers, bundlePolicy: "max-bundle" });
     this.peer = peer;
+    peer.onicecandidateerror = (event) => {
+      // RFC 8489 14.8: 401 and 403 are about who we are, 701 is the browser's "no answer".
+      const { errorCode } = event;
+      if (this.peer === peer) this.tell("relay", errorCode === 401 || errorCode === 403 ? "refused" : "unavailable");
+    };
     this.reader = new StatsReader();
     for (const kind of ["audio", "video"] as const) {
       const track = this.tracks(kind)[0];
@@ -298,6 +312,7 @@ export class Call {
 
   private clear(): void {
     this.quieten();
+    this.attempt++;
     if (this.poll) clearInterval(this.poll);
     this.poll = null;
     const peer = this.peer;

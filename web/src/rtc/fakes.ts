@@ -57,6 +57,7 @@ export class FakePeer {
   remoteDescription: { type: string; sdp: string } | null = null;
   onconnectionstatechange: (() => void) | null = null;
   ontrack: ((event: unknown) => void) | null = null;
+  onicecandidateerror: ((event: { errorCode: number }) => void) | null = null;
   readonly lines: { kind: string; direction: string; sender: FakeSender }[] = [];
   report: [string, unknown][] = [];
   constructor(readonly configuration: RTCConfiguration) {}

@@ -3,7 +3,7 @@ import { useI18n } from "vue-i18n";
 import { api } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Anchored, SessionView } from "../api/types";
-import { Call, DeviceError, type CallState, type Trouble } from "../rtc/call";
+import { Call, DeviceError, type CallState, type RelayTrouble, type Trouble } from "../rtc/call";
 import { shelf } from "./receipts";
 import { SessionSocket, type LineState } from "./socket";
 
@@ -25,6 +25,7 @@ export function useLive(session: string) {
   const own = shallowRef<MediaStream | null>(null);
   const callState = ref<CallState>("idle");
   const trouble = ref<Trouble | null>(null);
+  const relay = ref<RelayTrouble | null>(null);
   const muted = ref(false);
 
   // Receipts come in the ledger's order, the missed ones first: what this page has is whole up to here.
@@ -89,11 +90,19 @@ export function useLive(session: string) {
     });
   }
 
+  async function relays(): Promise<RTCIceServer[]> {
+    return (await api.get<{ ice_servers: RTCIceServer[] }>(`/api/sessions/${session}/relays`)).ice_servers;
+  }
+
   async function begin(held: MediaStream | null): Promise<void> {
     trouble.value = null;
     if (!call) {
-      call = new Call({ send: exchange });
-      call.on("state", (state) => (callState.value = state));
+      call = new Call({ send: exchange, iceServers: relays });
+      call.on("state", (state) => {
+        callState.value = state;
+        if (state === "connected") relay.value = null;
+      });
+      call.on("relay", (why) => (relay.value = why));
       call.on("local", (stream) => (own.value = stream));
       call.on("slot", ({ stream }) => (other.value = stream));
       call.on("trouble", (lost) => (trouble.value = lost.trouble));
@@ -147,7 +156,7 @@ export function useLive(session: string) {
   watch(useI18n().locale, () => socket.reopen());
   onScopeDispose(stop);
 
-  return { view, line, newest, evicted, problem, other, own, callState, trouble, muted, over, socket, begin, mute, act, take, done, stop };
+  return { view, line, newest, evicted, problem, other, own, callState, trouble, relay, muted, over, socket, begin, mute, act, take, done, stop };
 }
 
 export type Live = ReturnType<typeof useLive>;
