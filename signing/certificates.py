@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from signing.errors import CertificateError, RequestError
+from signing.errors import CertificateError, RequestError, UnknownIssuerError
 from signing.profiles import DEMO_UNIT, CertificateProfile, OfficeProfile
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -172,7 +172,8 @@ def follow(
     """Follow a certificate to one of the given roots and return the path, leaf first.
 
     Checks signatures, validity at `at` (ms), authority bits and path lengths (RFC 5280 6.1; names
-    carry no constraints here). Raises CertificateError naming the link that fails. Revocation is
+    carry no constraints here). Raises CertificateError naming the link that fails:
+    UnknownIssuerError where every link holds and the last one leads to no root. Revocation is
     the caller's next question (`signing.revocation`).
     """
     path = [leaf]
@@ -187,8 +188,8 @@ def follow(
             if candidate != current and _issued(current, candidate, below=len(path) - 1)
         ]
         if not issuers:
-            raise CertificateError(
-                f"no trusted issuer for {current.subject.rfc4514_string()} is at hand"
+            raise UnknownIssuerError(
+                leaf.subject.rfc4514_string(), current.subject.rfc4514_string()
             )
         path.append(issuers[0])
     raise CertificateError("the certificate path is too long")

@@ -5,7 +5,8 @@
     |- OfficeError               the office's directory is unusable, or was made for another address
     |- RequestError              a certificate request we do not answer: malformed, weak, not proven
     |- CertificateError          a certificate does not lead to a trusted root, or not at that time
-    |  `- RevokedError           it does, and was taken back
+    |  |- RevokedError           it does, and was taken back
+    |  `- UnknownIssuerError     it is whole, and leads to nobody that is trusted here
     |- SignatureError            a signature does not hold over these bytes
     |- TimestampError            a timestamp token does not hold, or an authority gave none
     |  `- TimestampRejected      the authority answered, and refused (carries the reason)
@@ -40,6 +41,18 @@ class CertificateError(SigningError):
 
 class RevokedError(CertificateError):
     """A certificate was taken back."""
+
+
+class UnknownIssuerError(CertificateError):
+    """A certificate leads to nobody that is trusted here.
+
+    It proves nothing. Nor does it disprove anything: a newer trust.json may name its root. `who`:
+    the subject of the certificate (RFC 4514).
+    """
+
+    def __init__(self, who: str, missing: str) -> None:
+        super().__init__(f"no trusted issuer for {missing} is at hand")
+        self.who = who
 
 
 class SignatureError(SigningError):

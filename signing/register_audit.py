@@ -13,8 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ledger.between import LONGEST
 from ledger.entry import Leaf, canonical_json
 from ledger.errors import EntryError, LedgerError
+from ledger.folder import read_file
 from ledger.handover import BEGAN, own_case
 from ledger.kept import KeptNote
 from ledger.replay import Findings
@@ -207,7 +209,8 @@ def audit_tokens(
             continue
         try:
             digest = sha256(each.note.encode()).digest()
-            times.append(read_token(path.read_bytes(), digest=digest, roots=trust.tsa_roots).at)
+            token = read_file(path, LONGEST)
+            times.append(read_token(token, digest=digest, roots=trust.tsa_roots).at)
         except UnknownIssuerError as stranger:
             unknown.append(stranger.who)
         except SigningError as error:

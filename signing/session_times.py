@@ -18,7 +18,7 @@ from ledger.entry import Leaf
 from ledger.errors import LedgerError
 from ledger.note import Verifier, open_checkpoint
 from ledger.proof import TlogProof
-from signing.errors import CertificateError, SigningError
+from signing.errors import SigningError, UnknownIssuerError
 from signing.proofs import SEAL
 from signing.report import Failed
 from signing.tokens import Token, read_token
@@ -114,7 +114,7 @@ def _opening_token(
         raise Failed("other-content", name=OPENING_TOKEN, index=first.index)
     try:
         token = read_token(held, digest=sha256(files[OPENING]).digest(), roots=trust.tsa_roots)
-    except CertificateError:  # nobody this trust.json names
+    except UnknownIssuerError:  # nobody this trust.json names
         return []
     except SigningError as failure:
         raise Failed("timestamp", error=str(failure)) from failure
@@ -138,7 +138,7 @@ def _not_after(
         checkpoint = proof.verify(seals[0].data, keys)
         signed = trust.policy.cosignatures(proof.checkpoint)
         enough = trust.policy.asks and trust.policy.holds(proof.checkpoint)
-        token = _token(files, proof.checkpoint.encode(), trust)
+        token, known = _token(files, proof.checkpoint.encode(), trust)
     except (LedgerError, UnicodeDecodeError) as failure:
         raise Failed("checkpoint", error=str(failure)) from failure
     except SigningError as failure:
@@ -153,11 +153,15 @@ def _not_after(
         lines.append({"key": "not-after", "at": token.at, "who": [name], "size": checkpoint.size})
     elif token is not None:
         lines.append({"key": "own-after", "at": token.at, "size": checkpoint.size})
-    return lines or [{"key": "no-after"}]
+    return lines or [{"key": "no-after"} if known else {"key": "no-after", "why": "unknown"}]
 
 
-def _token(files: Mapping[str, bytes], note: bytes, trust: Trust) -> Token | None:
+def _token(files: Mapping[str, bytes], note: bytes, trust: Trust) -> tuple[Token | None, bool]:
+    """The token over the first checkpoint after, and whether trust.json names its authority."""
     data = files.get(SEALED_TOKEN)
     if data is None:
-        return None
-    return read_token(data, digest=sha256(note).digest(), roots=trust.tsa_roots)
+        return None, True
+    try:
+        return read_token(data, digest=sha256(note).digest(), roots=trust.tsa_roots), True
+    except UnknownIssuerError:
+        return None, False

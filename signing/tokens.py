@@ -41,7 +41,7 @@ def read_token(token: bytes, *, digest: bytes, roots: Sequence[x509.Certificate]
 
     Steps: canonical DER, one signer; imprint; digest of the content; signature; certificate bound
     by its hash, for time stamping only; path to one of `roots` at the token's own time. Raises
-    TimestampError, or CertificateError for the path.
+    TimestampError, or CertificateError for the path; UnknownIssuerError only where all else holds.
     """
     try:
         return _read(token, digest, roots)

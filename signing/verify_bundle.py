@@ -25,7 +25,7 @@ from signing.archive import Limits
 from signing.bundle import HANDOVERS, Bundle, read
 from signing.certificates import fingerprint
 from signing.container import check_container, require_not_expired
-from signing.errors import BundleError, SigningError
+from signing.errors import BundleError, SigningError, UnknownIssuerError
 from signing.profiles import APPLICANT_POLICY, NOTARY_POLICY
 from signing.register import STATUS_LIST, checkpoint_time, register_of
 from signing.report import Failed, Found, Procedure, Report, Unavailable
@@ -182,22 +182,25 @@ class _BundleProcedure:
         try:
             checkpoint = open_checkpoint(note.decode(), self._keys)
             self._sm2 = trust.sm2.line_of(note.decode()) if trust.sm2 else "none"
+        except RetiredError as failure:
+            raise Failed("key-retired", error=str(failure)) from failure
+        except (NoteError, UnicodeDecodeError) as failure:
+            raise Failed("checkpoint", error=str(failure)) from failure
+        if checkpoint.origin != self._bundle.manifest["office"]["origin"]:
+            raise Failed("other-office", origin=checkpoint.origin)
+        witnessed = self._require_witnesses(note.decode(), checkpoint)
+        try:
             token = read_token(
                 files["timestamps/checkpoint.tsr"],
                 digest=sha256(note).digest(),
                 roots=trust.tsa_roots,
             )
-        except RetiredError as failure:
-            raise Failed("key-retired", error=str(failure)) from failure
-        except (NoteError, UnicodeDecodeError) as failure:
-            raise Failed("checkpoint", error=str(failure)) from failure
+        except UnknownIssuerError as unknown:  # last, for whatever is false is said first
+            raise Unavailable("unknown-authority", who=unknown.who) from unknown
         except SigningError as failure:
             raise Failed("timestamp", error=str(failure)) from failure
-        if checkpoint.origin != self._bundle.manifest["office"]["origin"]:
-            raise Failed("other-office", origin=checkpoint.origin)
         require_not_expired(token.certificate, at=at)
         proofs.require_in_time(checkpoint, self._keys, signer=self._signer, timestamped_at=token.at)
-        witnessed = self._require_witnesses(note.decode(), checkpoint)
         self._checkpoint = checkpoint
         keys = ", ".join(f"{key.algorithm.name} {key.key_id.hex()}" for key in self._keys)
         detail = {

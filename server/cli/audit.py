@@ -194,16 +194,18 @@ def examine(directory: Path, given: Given, *, workers: int | None, console: Cons
     found = Findings()
     numbers = register_audit.audit_register(done.origin, done.collected, found)
     unavailable = {} if done.witnessed is not None else {"witnesses": "witnesses"}
-    times: list[int] = []
+    tokens = register_audit.Tokens((), ())
     as_of = 0
     if given.trust is not None:
-        times = register_audit.audit_tokens(directory, done.kept, given.trust, found)
+        tokens = register_audit.audit_tokens(directory, done.kept, given.trust, found)
     if given.trust is not None and given.status is not None:
         listed = register_audit.audit_status(given.status, numbers, given.trust, found)
         as_of = listed.as_of if listed else 0
     else:
         unavailable["status"] = "status"
-    if not times:
+    if tokens.unknown:
+        unavailable["tokens"] = "tokens-unknown"
+    elif not tokens.times:
         unavailable["tokens"] = "tokens-none" if given.trust else "tokens-unchecked"
     anchors = _anchors(directory, done, given.trust, found)
     if anchors is None or not anchors.verified:
@@ -225,8 +227,9 @@ def examine(directory: Path, given: Given, *, workers: int | None, console: Cons
         "numbers": len(numbers.indexes),
         "completed": len(numbers.completed),
         "revoked": len(numbers.revoked),
-        "tokens": len(times),
-        "at": max(times, default=0),
+        "tokens": len(tokens.times),
+        "tokens_unknown": len(tokens.unknown),
+        "at": max(tokens.times, default=0),
         "as_of": as_of,
         "anchors": asdict(anchors) if anchors is not None else None,
         "sm2": sm2,

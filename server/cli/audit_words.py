@@ -59,6 +59,12 @@ UNAVAILABLE: Mapping[str, Words] = {
         "no witness policy was given (--policy, --trust)",
     ),
     "tokens-none": words("手边没有时间戳", "no timestamp at hand"),
+    "tokens-unknown": words(
+        "相符 {tokens} 个；另有 {tokens_unknown} 个出自这份信任文件里没有的时间戳机构，没有核对："
+        "请向公证处取新的 trust.json",
+        "{tokens} hold; {tokens_unknown} of an authority that this trust file does not name are "
+        "not checked: take a newer trust.json from the office",
+    ),
     "tokens-unchecked": words(
         "没有核对：没有给出信任文件（--trust）", "not checked: no trust file was given (--trust)"
     ),

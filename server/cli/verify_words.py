@@ -133,6 +133,11 @@ REASONS: Mapping[str, Words] = {
     "commitment": words("内容与承诺不符", "an item is not what was committed to"),
     "signature": words("签名不成立：{error}", "a signature does not hold: {error}"),
     "other-office": words("属于另一家公证处或另一本账", "of another office or ledger"),
+    "unknown-authority": words(
+        "时间戳出自信任文件里没有的机构（{who}），无从核对：请向公证处取新的 trust.json",
+        "the timestamp is of an authority that this trust file does not name ({who}): it cannot be "
+        "checked; take a newer trust.json from the office",
+    ),
     "timestamp": words("时间戳不成立：{error}", "a timestamp does not hold: {error}"),
     "timestamp-stripped": words("缺少时间戳", "a timestamp is missing"),
     "key-revoked": words("签名钥匙当时已被吊销", "the signing key had been revoked"),
@@ -285,6 +290,10 @@ BETWEEN: Mapping[str, Words] = {
     "own-after": words(
         "不晚于 {at}，但这只是公证处自己的时钟（账本 {size} 条）",
         "not after {at}, but only by the office's own clock (ledger of {size} entries)",
+    ),
+    "no-after-unknown": words(
+        "不晚于：无从得知，时间戳出自信任文件里没有的机构",
+        "not after: unavailable, the timestamp is of an authority your trust.json does not name",
     ),
     "no-after": words(
         "不晚于：无从得知，证据包里没有会见封存后的检查点",

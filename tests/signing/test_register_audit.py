@@ -18,11 +18,20 @@ from ledger.replay import Findings
 from server.cli import audit_words, main
 from server.cli.audit import ORDER
 from signing import status
-from signing.ca import Office
+from signing.ca import Office, open_office
+from signing.keys import Secret
 from signing.register import register_of
-from signing.register_audit import KINDS, Numbers, audit_register, audit_status, audit_tokens
+from signing.register_audit import (
+    KINDS,
+    Numbers,
+    Tokens,
+    audit_register,
+    audit_status,
+    audit_tokens,
+)
 from signing.trust import Trust
 from tests.ledger.large import session, write_log
+from tests.signing.cast import PASSPHRASE, profile
 
 ORIGIN = "office.example/ledger"
 Entry = tuple[str, dict[str, object]]
@@ -171,9 +180,10 @@ def test_timestamps_beside_the_notes_are_verified(
     beside = directory / f"checkpoints/{len(GENUINE) * 3}.tsr"
 
     found = Findings()
-    assert audit_tokens(directory, notes, trust, found) == []
+    assert audit_tokens(directory, notes, trust, found) == Tokens((), ())
     beside.write_bytes(token)
-    (time,) = audit_tokens(directory, notes, trust, found)
+    tokens = audit_tokens(directory, notes, trust, found)
+    (time,) = tokens.times
     assert before - 1000 <= time <= office.clock()
     assert found.listed == []
     for wrong in (token[:-1], office.timestamp(bytes(32)), b""):
@@ -181,6 +191,34 @@ def test_timestamps_beside_the_notes_are_verified(
         found = Findings()
         audit_tokens(directory, notes, trust, found)
         assert [each.reason for each in found.listed] == ["token"]
+
+
+def test_a_token_of_an_authority_nobody_has_named_is_no_finding_and_no_proof(
+    write: Callable[[list[Entry]], Path], keys: LogKeys, office: Office, tmp_path: Path
+) -> None:
+    """A verifier who holds a trust.json from before the office named that authority."""
+    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=office.clock)
+    directory = write(GENUINE)
+    trust = office.trust()
+    trust["ledger"] = {"origin": ORIGIN, "vkeys": [each.vkey for each in keys.verifiers]}
+    newer = trust | {"tsa_roots": [*trust["tsa_roots"], *other.trust()["tsa_roots"]]}
+    token = other.timestamp(sha256((directory / "checkpoint").read_bytes()).digest())
+    (directory / f"checkpoints/{len(GENUINE) * 3}.tsr").write_bytes(token)
+
+    told = {}
+    for name, value in (("older", trust), ("newer", newer)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(value))
+        words = ["ledger", "audit", str(directory), "--trust", str(path), "--lang", "en"]
+        done = CliRunner(env={"COLUMNS": "300"}).invoke(main, words)
+        assert done.exit_code == 0, done.output
+        told[name] = next(line for line in done.stdout.splitlines() if "timestamps at hand" in line)
+
+    assert told["older"].endswith(
+        "not checked  The timestamps at hand hold  0 hold; 1 of an authority that this trust file "
+        "does not name are not checked: take a newer trust.json from the office"
+    )
+    assert " holds  The timestamps at hand hold  1, the latest of 20" in told["newer"]
 
 
 def test_the_command_checks_all_of_it(

@@ -1,6 +1,7 @@
 """Verifying a bundle: by whose trust, as of when, and what no office can have written."""
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.entry import canonical_json
+from ledger.proof import TlogProof
+from ledger.tiles import Mirror
 from signing import status
 from signing.ca import IssuedCertificate, Office, open_office
 from signing.keys import Secret
+from signing.session_times import SEALED, SEALED_TOKEN, session_times
 from signing.trust import Trust
-from tests.signing.bundles import Genuine, genuine_bundle, rebuilt
+from tests.signing.bundles import CASE, SESSION, Genuine, genuine_bundle, rebuilt
 from tests.signing.cast import PASSPHRASE, Browser, profile
 from tests.signing.test_verify_bundle import YEAR_MS, _deciding, _swapped, _verify, now, trust
 
@@ -38,6 +42,59 @@ def test_another_offices_trust_does_not_hold(genuine: Genuine, tmp_path: Path) -
     assert report.exit_code == 1
     assert _deciding(report) == ("signature", "signature")
     assert report.facts == {}
+
+
+def test_a_token_of_an_authority_that_a_newer_trust_names_is_not_called_false(
+    genuine: Genuine, office: Office, trust: Trust, tmp_path: Path
+) -> None:
+    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=now)
+    note = genuine.contents.checkpoint
+    token = other.timestamp(sha256(note.encode()).digest())
+    bundle = rebuilt(genuine, office, checkpoint_token=token)
+    roots = [*genuine.trust["tsa_roots"], *other.trust()["tsa_roots"]]
+
+    report = _verify(bundle, trust)
+
+    assert (report.verdict, _deciding(report)) == (
+        "indeterminate",
+        ("checkpoint", "unknown-authority"),
+    )
+    assert report.deciding is not None
+    assert report.deciding.outcome == "unavailable"
+    assert "CN=" in report.deciding.detail["who"]
+    assert _verify(bundle, Trust.parse(genuine.trust | {"tsa_roots": roots})).verdict == "valid"
+    # Whatever is false is still called so: a token over another note, a note that was changed.
+    elsewhere = other.timestamp(bytes(32))
+    wrong = _verify(rebuilt(genuine, office, checkpoint_token=elsewhere), trust)
+    assert (wrong.verdict, _deciding(wrong)) == ("invalid", ("checkpoint", "timestamp"))
+    stripped = "".join(note.splitlines(keepends=True)[:-1])
+    changed = _verify(rebuilt(genuine, office, checkpoint=stripped, checkpoint_token=token), trust)
+    assert (changed.verdict, _deciding(changed)) == ("invalid", ("checkpoint", "checkpoint"))
+
+
+def test_nor_is_one_over_the_first_checkpoint_after_a_session(
+    genuine: Genuine, trust: Trust, tmp_path: Path
+) -> None:
+    other = open_office(tmp_path / "other", profile(), Secret(PASSPHRASE), clock=now)
+    view = Mirror.at(genuine.mirror).open(trust.log_keys)
+    leaves = view.chain(CASE)
+    (seal,) = (leaf for leaf in leaves if leaf.body.get("kind") == "session-seal")
+    note = Mirror.at(genuine.mirror).note()
+    proof = TlogProof(seal.index, view.inclusion(seal.index), note)
+    files = {
+        SEALED: proof.text.encode(),
+        SEALED_TOKEN: other.timestamp(sha256(note.encode()).digest()),
+    }
+    roots = [*genuine.trust["tsa_roots"], *other.trust()["tsa_roots"]]
+    newer = Trust.parse(genuine.trust | {"tsa_roots": roots})
+
+    told = [
+        session_times(leaves, [], session=SESSION, files=files, trust=each, keys=each.log_keys)[-1]
+        for each in (trust, newer)
+    ]
+
+    assert told[0] == {"key": "no-after", "why": "unknown"}
+    assert (told[1]["key"], told[1]["size"]) == ("not-after", view.size)
 
 
 def test_a_revoked_certificate_is_invalid_and_said_to_be_genuine(
