@@ -11,23 +11,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
 from ledger.entry import NO_HASH
-from ledger.errors import NoteError, VerificationError
+from ledger.errors import LedgerError, MirrorError, NoteError, VerificationError
+from ledger.folder import read_file
 from ledger.fork import ForkProof
 from ledger.generations import Keybook
-from ledger.handover import known, newly_known, own_case
+from ledger.handover import FOLDER as HANDOVERS
+from ledger.handover import LONGEST, Handover, known, newly_known, own_case
 from ledger.kept import NEWEST, Kept, KeptNote, read_handovers, read_kept
 from ledger.merkle import TILE_WIDTH
-from ledger.note import Verifier, open_checkpoint
+from ledger.note import Verifier, open_checkpoint, split_note
 from ledger.replay import Finding, Findings, Stretch, Walk, Wanted, walk
 from ledger.stored import Stored, Truth, compare_rest, judge
-from ledger.tiles import TileCache, tiles_of
+from ledger.tiles import ENTRIES, TileCache, tile_path, tiles_of
 
 CHECKS = ("checkpoint", "entries", "tiles", "chain", "cases", "times", "kept", "witnesses")
 """What is looked at, in this order; a finding names one of these."""
@@ -36,6 +38,9 @@ STRETCH = 32
 """Bundles in one stretch: 8192 entries, a twentieth of a second or so."""
 SMALL = 4 * STRETCH
 """Logs of fewer bundles are read in this process: others would take longer to start."""
+
+MOST_ABSENT = 100_000
+"""So many bundles may be missing from a mirror that is audited all the same."""
 
 Progress = Callable[[int, int], None]
 
@@ -103,10 +108,12 @@ def audit(
         found.add("checkpoint", where, "signature", error=error)
     newest = kept.newest
     if newest is None:
+        _compare_handovers(directory, verifiers, None, found)
         return _nothing(found)
     own = own_case(newest.checkpoint.origin)
     wanted = Wanted(frozenset({*cases, own}), frozenset(kinds))
     size = newest.checkpoint.size
+    _require_begun(directory, size)
     joined = _Joined(found)
     for stretch in _stretches(directory, size, wanted, workers):
         joined.take(stretch)
@@ -116,6 +123,7 @@ def audit(
     judge(stored, truth, found)
     beyond = compare_rest(stored, truth, found)
     verifiers = _hear(verifiers, newest.checkpoint.origin, joined.collected, kept, found)
+    _compare_handovers(directory, verifiers, joined.collected, found)
     forks = _compare_kept(kept, newest, TileCache(truth.hashes), verifiers, found)
     return Audit(
         origin=newest.checkpoint.origin,
@@ -152,6 +160,45 @@ def _hear(
         except NoteError as failure:
             found.add("checkpoint", each.where, "signature", error=str(failure))
     return book
+
+
+def _compare_handovers(
+    directory: Path, book: Keybook, collected: Sequence[tuple[int, bytes]] | None, found: Findings
+) -> None:
+    """Name each handover in the mirror that does not hold.
+
+    One by keys that nobody here knows cannot be verified; its entry must be one of the log's, as
+    far as these were `collected`.
+    """
+    entries = None if collected is None else {data for _, data in collected}
+    ours = {(key.name, key.key_id) for key in book}
+    folder = directory / HANDOVERS
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    for name in sorted((name for name in names if name.isdecimal()), key=int):
+        signed: set[tuple[str, bytes]] = set()
+        leaf = None
+        try:
+            handover = Handover.parse(read_file(folder / name, 2 * LONGEST).decode())
+            _, lines = split_note(handover.proof.checkpoint)
+            signed, leaf = {(who, key_id) for who, key_id, _ in lines}, handover.leaf
+            handover.follow(book)
+        except (LedgerError, FileNotFoundError, UnicodeDecodeError) as error:
+            foreign = entries is not None and leaf not in entries
+            if leaf is None or foreign or ours & signed:
+                found.add("checkpoint", f"{HANDOVERS}/{name}", "keys", error=str(error))
+
+
+def _require_begun(directory: Path, size: int) -> None:
+    """Refuse a note over more than anybody could walk through, when hardly any of it is here.
+
+    Raises MirrorError. Else a note and a few tiles would keep an audit busy for years.
+    """
+    bundles = (size + TILE_WIDTH - 1) // TILE_WIDTH
+    if bundles <= MOST_ABSENT:
+        return
+    here = sum(1 for _ in (directory / tile_path(ENTRIES, 0)).parent.rglob("*"))
+    if bundles - here > MOST_ABSENT:
+        raise MirrorError(f"of {bundles} bundles of entries no more than {here} are here")
 
 
 class _Joined:
@@ -204,7 +251,10 @@ def _stretches(
         return
     # Started anew, not forked: whoever calls this may have threads and open files.
     with ProcessPoolExecutor(workers or cores(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(walk, tasks)
+        try:
+            yield from pool.map(walk, tasks)
+        except BrokenExecutor as error:
+            raise OSError("a process of the audit was ended from outside: try again") from error
 
 
 def cores() -> int:
@@ -241,14 +291,17 @@ def _compare_kept(
 
 def _witnessed(policy: Quorum, notes: Sequence[KeptNote], found: Findings) -> int:
     """The newest size that enough witnesses have signed: the very newest may wait for them yet."""
-    for each in sorted(notes, key=lambda each: -each.checkpoint.size):
+    # Every note is looked at: a false line under an old one is a finding, too.
+    sizes = []
+    for each in notes:
         try:
             if policy.holds(each.note):
-                return each.checkpoint.size
+                sizes.append(each.checkpoint.size)
         except NoteError as error:
             found.add("witnesses", each.where, "signature", error=str(error))
-    found.add("witnesses", NEWEST, "quorum")
-    return 0
+    if not sizes:
+        found.add("witnesses", NEWEST, "quorum")
+    return max(sizes, default=0)
 
 
 def _nothing(found: Findings) -> Audit:

@@ -25,6 +25,7 @@ from ledger.anchors import (
     parse_attest_path,
 )
 from ledger.errors import MirrorError, NoteError
+from ledger.folder import read_file
 from ledger.kept import NEWEST, kept_names
 from ledger.merkle import EMPTY_ROOT, HASH_BYTES, tile_width
 from ledger.note import Checkpoint, Verifier, open_note
@@ -103,12 +104,12 @@ def read_held(directory: Path) -> Held:
     sizes: dict[int, Shown] = {}
     spoiled = []
     for where in (NEWEST, *kept_names(directory)):
-        note = (directory / where).read_bytes()
+        note = read_file(directory / where, LONGEST)
         with suppress(NoteError, UnicodeDecodeError):  # which the audit says
             size = Checkpoint.unverified(note.decode()).size
             sizes.setdefault(size, Shown()).add(note)
             if (directory / f"{where}{BESIDE}").is_file():
-                sizes[size].add((directory / f"{where}{BESIDE}").read_bytes())
+                sizes[size].add(read_file(directory / f"{where}{BESIDE}", LONGEST))
     for path in sorted((directory / FOLDER).glob("*/*")):
         where = path.relative_to(directory).as_posix()
         named = parse_attest_path(where)

@@ -17,6 +17,7 @@ from threading import get_ident
 
 from ledger.anchors import FOLDER as SAID
 from ledger.errors import MirrorError, NotFoundError, VerificationError
+from ledger.folder import read_file
 from ledger.generations import Keybook
 from ledger.handover import FOLDER as HANDOVERS
 from ledger.handover import LONGEST, follow_shown
@@ -56,7 +57,7 @@ def read_kept(directory: Path, verifiers: Sequence[Verifier]) -> Kept:
         try:
             found = read_note(directory, where, verifiers)
             notes.append(found)
-        except VerificationError as error:
+        except (VerificationError, FileNotFoundError) as error:
             refused.append((where, str(error)))
     current = [each for each in notes if each.where == NEWEST]
     newest = max(current or notes, key=lambda each: each.checkpoint.size, default=None)
@@ -73,9 +74,9 @@ def kept_names(directory: Path) -> Iterator[str]:
 
 def read_note(directory: Path, where: str, verifiers: Sequence[Verifier]) -> KeptNote:
     """Read one note; raises NoteError, MirrorError when it is not what its name says."""
-    data = (directory / where).read_bytes()
+    data = read_file(directory / where, 4 * MAX_NOTE_BYTES)
     try:
-        note = data[: 4 * MAX_NOTE_BYTES].decode()
+        note = data.decode()
     except UnicodeDecodeError as error:
         raise MirrorError("it is not text") from error
     checkpoint = open_checkpoint(note, verifiers)
@@ -89,7 +90,7 @@ def read_handovers(directory: Path, book: Keybook) -> Keybook:
 
     def show(number: int) -> str:
         try:
-            return (directory / HANDOVERS / str(number)).read_bytes()[: 2 * LONGEST].decode()
+            return read_file(directory / HANDOVERS / str(number), 2 * LONGEST).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise NotFoundError(f"{HANDOVERS}/{number} is not here") from error
 

@@ -13,8 +13,9 @@ is not fetched again; delete a file that an audit names, and it is.
 from __future__ import annotations
 
 import fcntl
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -32,6 +33,7 @@ from ledger.errors import (
     StaleError,
     VerificationError,
 )
+from ledger.folder import read_file
 from ledger.fork import ForkProof
 from ledger.generations import Keybook
 from ledger.handover import FOLDER as HANDOVERS
@@ -58,7 +60,7 @@ from ledger.merkle import (
 )
 from ledger.note import MAX_NOTE_BYTES, Verifier, open_checkpoint
 from ledger.replay import read_tile, root_of, split_bundle
-from ledger.tiles import ENTRIES, TileCache, parse_tile_path, tile_path, tiles_of, write_bundle
+from ledger.tiles import ENTRIES, TileCache, parse_tile_path, tile_path, write_bundle
 
 Fetch = Callable[[str, int], bytes]
 """(path, most bytes) -> bytes. Raises NotFoundError when there is no such file, OSError when it
@@ -67,6 +69,8 @@ Progress = Callable[[int, int], None]
 
 AT_ONCE = 6
 """Files fetched at the same time."""
+AHEAD = 64
+"""Files that wait for their turn: no more are listed, whatever size a log has signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,17 +259,13 @@ def _require_no_fork(
 
 def _read_own(directory: Path, path: str, most: int) -> bytes:
     try:
-        return (directory / path).read_bytes()
+        return read_file(directory / path, most)
     except FileNotFoundError as error:
         raise NotFoundError(f"{path} is not in the mirror yet") from error
 
 
 def _fetch_all(log: _Log, directory: Path, progress: Progress) -> tuple[int, int]:
     """Fetch and write every file that is not there; how many, and how many anchors name in vain."""
-    wanted = sorted(tiles_of(log.size), key=lambda tile: -tile[0])  # a tile after those above it
-    bundles = [(ENTRIES, number, width) for level, number, width in wanted if level == 0]
-    files = [*wanted, *bundles]
-    absent = [each for each in files if not (directory / tile_path(*each)).exists()]
     log.edge()
 
     def fetch(level: int, number: int, width: int) -> None:
@@ -275,27 +275,53 @@ def _fetch_all(log: _Log, directory: Path, progress: Progress) -> tuple[int, int
             data = log.tile(level, number)
         put(directory, tile_path(level, number, width), data)
 
-    done = len(files) - len(absent)
-    progress(done, len(files))
+    total = sum(count for _, count in _rows(log.size))
+    done = fetched = 0
+    waiting: deque[Future[None]] = deque()
+    progress(done, total)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(fetch, *each) for each in absent]
         try:
-            for future in futures:
-                future.result()
+            for each in _files(log.size):
+                if (directory / tile_path(*each)).exists():
+                    done += 1
+                    continue
+                waiting.append(pool.submit(fetch, *each))
+                fetched += 1
+                if len(waiting) > AHEAD:
+                    waiting.popleft().result()
+                    done += 1
+                    progress(done, total)
+            while waiting:
+                waiting.popleft().result()
                 done += 1
-                progress(done, len(files))
+                progress(done, total)
         finally:
             pool.shutdown(cancel_futures=True)
+    progress(done, total)
     said = missing(directory, log.shown.checkpoint.origin, log.size)
-    total = len(files) + len(said)
     unshown = fetch_said(
         log.fetch,
         directory,
         said,
         at_once=AT_ONCE,
-        progress=lambda more: progress(len(files) + more, total),
+        progress=lambda more: progress(total + more, total + len(said)),
     )
-    return len(absent) + len(said) - unshown, unshown
+    return fetched + len(said) - unshown, unshown
+
+
+def _rows(size: int) -> Iterator[tuple[int, int]]:
+    """Each level and how many files it has: the highest first, entries last."""
+    top = max(0, (size.bit_length() - 1) // TILE_HEIGHT)
+    for level in (*range(top, -1, -1), ENTRIES):
+        hashes = size >> TILE_HEIGHT * max(level, 0)
+        yield level, (hashes + TILE_WIDTH - 1) // TILE_WIDTH
+
+
+def _files(size: int) -> Iterator[tuple[int, int, int]]:
+    """Level, number and width of every file of a log, a tile after those above it."""
+    for level, count in _rows(size):
+        for number in range(count):
+            yield level, number, tile_width(max(level, 0), number, size)
 
 
 def _keep(directory: Path, shown: KeptNote) -> None:

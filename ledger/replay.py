@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.bodies import Bodies
-from ledger.entry import MAX_INTEGER, Leaf
+from ledger.entry import MAX_INTEGER, MAX_LEAF_BYTES, Leaf
 from ledger.errors import EntryError
+from ledger.folder import read_file
 from ledger.merkle import HASH_BYTES, TILE_WIDTH, expand, leaf_hash, split_hashes, tile_width
 from ledger.tiles import ENTRIES, tile_path
 
@@ -119,9 +120,10 @@ def read(directory: Path, level: int, number: int, width: int) -> tuple[bytes, i
 
     The full one serves where the partial one has gone (C2SP tlog-tiles).
     """
+    each = 2 + MAX_LEAF_BYTES if level == ENTRIES else HASH_BYTES
     for wide in (width, TILE_WIDTH):
         try:
-            return (directory / tile_path(level, number, wide)).read_bytes(), wide
+            return read_file(directory / tile_path(level, number, wide), wide * each), wide
         except FileNotFoundError:
             continue
     return None

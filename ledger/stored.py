@@ -12,7 +12,9 @@ from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
+from ledger.entry import MAX_LEAF_BYTES
 from ledger.errors import MirrorError, NotFoundError
+from ledger.folder import read_file
 from ledger.kept import UNFINISHED
 from ledger.merkle import (
     HASH_BYTES,
@@ -194,7 +196,12 @@ def compare_rest(stored: Stored, truth: Truth, found: Findings) -> int:
         if width > tile_width(max(level, 0), number, stored.size):
             beyond += 1
             continue
-        data = path.read_bytes()
+        each = 2 + MAX_LEAF_BYTES if level == ENTRIES else HASH_BYTES
+        try:
+            data = read_file(path, width * each)
+        except FileNotFoundError:
+            found.add("tiles", where.replace("/", " ", 1), "leftover")
+            continue
         if level == ENTRIES:
             leaves, rest = split_bundle(data)
             data = b"".join(map(leaf_hash, leaves)) + rest

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Protocol
 
 from ledger.anchors import attest_path
-from ledger.entry import Leaf
+from ledger.entry import MAX_LEAF_BYTES, Leaf
 from ledger.errors import LedgerError, MirrorError, NotFoundError
+from ledger.folder import read_file
 from ledger.generations import Keybook
 from ledger.handover import FOLDER, MOST, follow_shown
 from ledger.merkle import (
@@ -173,7 +174,8 @@ class Mirror:
 
     @classmethod
     def at(cls, directory: Path) -> Mirror:
-        return cls(lambda path: (directory / path).read_bytes())
+        most = TILE_WIDTH * (2 + MAX_LEAF_BYTES)  # no file of a log is longer than a bundle
+        return cls(lambda path: read_file(directory / path, most))
 
     def note(self) -> str:
         try:
