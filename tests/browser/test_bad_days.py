@@ -66,7 +66,15 @@ async def booked(callers: Callers, notary: Visitor, films: Films) -> tuple[Visit
     ("devices", "trouble"),
     [
         (("--use-fake-device-for-media-stream", "--deny-permission-prompts"), "refused"),
-        (("--use-fake-ui-for-media-stream",), "no-camera"),
+        (("--use-fake-ui-for-media-stream",), "no-devices"),
+        (
+            # Chromium's pretended microphone alone: the count is of its cameras.
+            (
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream=device-count=0",
+            ),
+            "no-camera",
+        ),
     ],
 )
 async def test_a_camera_that_cannot_be_had(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { listDevices, loudness, measureNetwork, networkWord, openDevices } from "./devices";
+import { listDevices, loudness, measureNetwork, networkWord, openDevices, spared } from "./devices";
 import type { Surroundings } from "./devices";
 import { FakeStream, FakeTrack, fakeDevices } from "./fakes";
 
@@ -14,7 +14,8 @@ describe("opening devices", () => {
   it.each([
     ["NotAllowedError", "Permission denied", [CAMERA], "refused"],
     ["NotAllowedError", "Permission denied by system", [CAMERA], "refused-by-system"],
-    ["NotFoundError", "", [], "no-camera"],
+    ["NotFoundError", "", [], "no-devices"],
+    ["NotFoundError", "", [MICROPHONE], "no-camera"],
     ["NotFoundError", "", [CAMERA], "no-microphone"],
     ["NotReadableError", "", [CAMERA], "busy"],
     ["AbortError", "", [CAMERA], "busy"],
@@ -35,6 +36,23 @@ describe("opening devices", () => {
   ])("%s without devices (secure: %s) is %s", async (userAgent, secure, trouble) => {
     const bare = { mediaDevices: undefined, secure, userAgent };
     await expect(openDevices({}, { around: bare })).rejects.toMatchObject({ trouble });
+  });
+
+  it.each([
+    [["video"], "no-camera"],
+    [["audio"], "no-microphone"],
+  ] as const)("of %j alone only that can be missing", async (kinds, trouble) => {
+    await expect(openDevices({}, { kinds, around: around("NotFoundError", [CAMERA, MICROPHONE]) })).rejects.toMatchObject({ trouble });
+  });
+
+  it("without a list nothing is said of either", async () => {
+    const devices = fakeDevices(() => new DOMException("", "NotFoundError"));
+    devices.enumerateDevices = () => Promise.reject(new DOMException("", "NotAllowedError"));
+    await expect(openDevices({}, { around: { mediaDevices: devices, secure: true, userAgent: "" } })).rejects.toMatchObject({ trouble: "no-devices" });
+  });
+
+  it("of a missing microphone the camera is not blamed, nor the other way round", () => {
+    expect((["no-microphone", "no-camera", "no-devices", "refused", null] as const).map(spared)).toEqual(["video", "audio", null, null, null]);
   });
 
   it("goes back to any device when the remembered one is gone", async () => {

@@ -5,6 +5,7 @@ export type Trouble =
   | "refused-by-system" // the operating system keeps the browser from the device
   | "no-camera"
   | "no-microphone"
+  | "no-devices" // neither
   | "busy" // another program holds it
   | "insecure" // not HTTPS, not localhost: the browser gives no devices at all
   | "webview" // an app's built-in browser without camera: open in a real one
@@ -113,16 +114,18 @@ async function reason(error: unknown, devices: MediaDevices, kinds: readonly Kin
   }
 }
 
+/** What of what was asked for is not there, by the browser's list; without a list nothing is known of either. */
 async function missing(devices: MediaDevices, kinds: readonly Kind[]): Promise<Trouble> {
-  if (!kinds.includes("video")) return "no-microphone";
-  try {
-    const found = await devices.enumerateDevices();
-    if (found.some((device) => device.kind === "videoinput")) return "no-microphone";
-  } catch {
-    // the list is a nicety; without it the camera is the likelier one to miss
-  }
-  return "no-camera";
+  if (kinds.length === 1) return kinds[0] === "audio" ? "no-microphone" : "no-camera";
+  const found = await devices.enumerateDevices().catch(() => []);
+  const camera = found.some((device) => device.kind === "videoinput");
+  const microphone = found.some((device) => device.kind === "audioinput");
+  if (camera === microphone) return "no-devices"; // neither, or a list that contradicts what the browser has just said
+  return camera ? "no-microphone" : "no-camera";
 }
+
+/** Which of the two is not the trouble, because only the other one is missing. */
+export const spared = (trouble: Trouble | null): Kind | null => (trouble === "no-microphone" ? "video" : trouble === "no-camera" ? "audio" : null);
 
 export interface Choice {
   id: string;
