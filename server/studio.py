@@ -43,6 +43,7 @@ from server.media import (
     WorkerGone,
 )
 from server.observe import logger
+from server.sight import Sight
 from server.supervisor import Supervisor
 
 _GOODBYE_S = 10.0
@@ -98,6 +99,7 @@ class Stage:
     facts: Facts
     told: asyncio.Task[None]
     takes: dict[str, int] = field(default_factory=dict)
+    sight: Sight = field(default_factory=Sight)
 
 
 class Studio:
@@ -215,6 +217,7 @@ class Studio:
             role: {
                 "connected": True,
                 "take": stage.takes.get(role),
+                "picture": stage.sight.shows(role),
                 "quality": asdict(quality) if (quality := stage.room.quality(role)) else None,
             }
             for role in stage.room.participants
@@ -326,6 +329,7 @@ class Studio:
             case TakeStarted():
                 if stage:
                     stage.takes[fact.participant] = fact.take
+                    stage.sight.begins(fact.participant, fact.at)
                 await self._told.take_started(
                     sid, participant=fact.participant, take=fact.take, at=fact.at
                 )
@@ -348,6 +352,8 @@ class Studio:
                         frames=fact.frames,
                     )
                 )
+                if stage and (since := stage.sight.segment(fact)) is not None:
+                    await self._lost(sid, role=fact.participant, reason="no picture", since=since)
             case MediaGap():
                 await self._told.gap(
                     Gap(

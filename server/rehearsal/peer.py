@@ -217,6 +217,11 @@ class Peer:
             audio.play(clip.audio, step=AUDIO_FRAME)
             video.play(clip.video, step=VIDEO_RATE // clip.fps)
 
+    def cover(self) -> None:
+        """Goes on with sound alone, as a camera that has failed does."""
+        if self._tracks is not None:
+            self._tracks[1].play(self._clip.video, step=VIDEO_RATE * 3600)
+
     async def received(self, *, video: int = 0, audio: int = 0, within: float = 30.0) -> None:
         """Returns once so many frames have been decoded in all. Raises TimeoutError."""
         async with asyncio.timeout(within), self._changed:

@@ -151,7 +151,7 @@ def _participants(facts: SessionFacts, language: str) -> list[Json]:
         ("notary", session.notary.id, session.notary.name(language)),
         ("applicant", session.applicant, session.applicant_name),
     )
-    silent: Json = {"connected": False, "take": None, "quality": None}
+    silent: Json = {"connected": False, "take": None, "picture": True, "quality": None}
     return [
         {"id": person, "role": role, "name": name} | silent | dict(facts.presence.get(role, {}))
         for role, person, name in people

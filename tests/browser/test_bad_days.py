@@ -18,9 +18,18 @@ from server.rehearsal.visitor import Visitor
 from . import doors
 from .conftest import Launch
 from .films import Films
-from .people import DESK, PHONE, Applicant, Staff, window
+from .people import DESK, PATIENCE_MS, PHONE, Applicant, Staff, window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+KEEPS_PEERS = """{
+  const Peer = RTCPeerConnection;
+  window.peers = [];
+  window.RTCPeerConnection = class extends Peer {
+    constructor(...given) { super(...given); window.peers.push(this); }
+  };
+}"""
+COVERS_CAMERA = """window.peers.at(-1).getSenders()
+  .find((sender) => sender.track?.kind === "video").replaceTrack(null)"""
 ODD = "<img src=x onerror=document.title='taken'>' OR 1=1; DROP TABLE cases;--"
 
 
@@ -315,4 +324,40 @@ async def test_a_session_the_notary_breaks_off(
     await ana.see(".nine")
     await nora.look("broken-off")
     await ana.look("broken-off-phone")
+    assert nora.complaints + ana.complaints == []
+
+
+async def test_a_camera_that_fails_while_the_microphone_goes_on(
+    callers: Callers,
+    notary: Visitor,
+    films: Films,
+    office: FreshOffice,
+    launch: Launch,
+    album: Path | None,
+) -> None:
+    """Sound alone is no session: it stands still, and both are told whose picture is missing."""
+    visitor, _ = await callers.call()
+    case = await doors.new_case(visitor)
+    await doors.hand_in(visitor, case, films.card)
+    await doors.accept(notary, case)
+    await doors.consent(visitor, case)
+    await doors.book(visitor, case)
+    await doors.check_devices(visitor, case)
+    phone, desk = await launch(*films.applicant.flags), await launch(*films.notary.flags)
+    ana = Applicant(await window(phone, PHONE, locale="en"), office, album=album)
+    nora = Staff(await window(desk, DESK), office, album=album)
+    await ana.page.add_init_script(KEEPS_PEERS)
+    await doors.hand_over(visitor, ana.page)
+    await doors.hand_over(notary, nora.page)
+    await nora.visit(f"/desk/cases/{case}")
+    await nora.meet()
+    await ana.visit(f"/cases/{case}/session")
+    await asyncio.gather(ana.sees_the_other(), nora.sees_the_other())
+    await ana.page.evaluate(COVERS_CAMERA)
+    told = ana.page.locator(".strip")
+    await expect(told).to_contain_text("you are heard, but not seen", timeout=PATIENCE_MS)
+    await expect(nora.page.locator(".strip").first).to_contain_text("没有对方的画面")
+    await nora.see("[data-resume]")
+    await ana.look("bad-unseen-phone")
+    await nora.look("bad-unseen-desk")
     assert nora.complaints + ana.complaints == []

@@ -41,6 +41,8 @@ export interface SessionParticipant {
   name: string;
   connected: boolean;
   take: number | null;
+  /** False while sound comes and no video. */
+  picture: boolean;
   quality: Quality | null;
 }
 
