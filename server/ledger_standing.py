@@ -8,6 +8,7 @@ from typing import Any
 from server.domain.calendar import Calendar
 from server.open_ledger import OpenLedger
 from server.scrubbing import Scrubber
+from signing.verify import STALE_MS
 
 MOST_NAMED = 100
 
@@ -18,6 +19,7 @@ def tell_standing(
     """Everything at `now`, ms since epoch; it reads the disk. Raises StoreError.
 
     Days of the plot begin at the office's midnight.
+    From `stale_ms` on a checkpoint is called old, here as by `farseal verify`.
     Of what has changed at most a hundred are named; `damaged` counts them all.
     """
     zone_ms = calendar.utc_offset_minutes * 60_000
@@ -25,6 +27,7 @@ def tell_standing(
     return {
         "now": now,
         "size": standing.size,
+        "stale_ms": STALE_MS,
         "policy": standing.policy,
         "witnesses": [asdict(each) for each in standing.followers],
         "growth": asdict(standing.growth) if standing.growth else None,

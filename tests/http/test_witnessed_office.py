@@ -20,6 +20,7 @@ from server.config import Config, ConfigError, read_config
 from server.http.witness import WitnessRoom
 from server.witness_house import House, open_witness
 from signing.trust import Trust
+from signing.verify import STALE_MS
 from tests.fakes.office import running_office
 from tests.http.test_start import SERVE
 
@@ -94,6 +95,7 @@ async def test_checkpoints_are_shown_with_their_cosignatures(tmp_path: Path) -> 
             ] == [("w0.example", True, None), ("w1.example", True, None)]
             assert (standing["size"], standing["growth"]) == (0, None)
             assert standing["seals"] == {"waiting": 0, "for": None}
+            assert standing["stale_ms"] == STALE_MS
             assert Policy.parse(standing["policy"].encode()) == policy
             # Until something is sealed under them, nobody is promised that anything is.
             assert "no-witness" in Trust.parse(await visitor.get("/trust.json")).notes

@@ -14,7 +14,7 @@ import Witnesses from "./Witnesses.vue";
 
 /** The parts of the ledger page in both languages: every state has its sentence, and no key shows through. */
 
-const told = (more: Partial<Told> = {}): Told => ({ now: 1_795_442_500_000, size: 200, policy: null, witnesses: [], growth: null, seals: { waiting: 0, for: null }, scrub: { at: null, entries: 0, damaged: 0, named: [] }, ...more });
+const told = (more: Partial<Told> = {}): Told => ({ now: 1_795_442_500_000, size: 200, stale_ms: 86_400_000, policy: null, witnesses: [], growth: null, seals: { waiting: 0, for: null }, scrub: { at: null, entries: 0, damaged: 0, named: [] }, ...more });
 const place = (name: string, more: Partial<Place>): Place => ({ name, state: "level", size: 200, at: 1_795_442_400_000, behind: 0, lag_ms: null, asked: true, failing_since: null, answers: true, lines: [{ kind: 4, standing: "good" }], ...more });
 const missing: string[] = [];
 function show(locale: string, part: Parameters<typeof mount>[0], props: Record<string, unknown>) {

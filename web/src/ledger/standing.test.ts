@@ -15,7 +15,7 @@ const log = shared.log.map(parseKey);
 const newest = parseCheckpoint(shared.note);
 const policy = parsePolicy(shared.policy);
 const trust: Trust = { demo: false, office: { name_zh: "", name_en: "" }, ledger: { origin: newest.origin, vkeys: shared.log }, witnesses: [] };
-const told = (...witnesses: Follower[]): Told => ({ now: 0, size: shared.size, policy: shared.policy, witnesses, growth: null, seals: { waiting: 0, for: null }, scrub: { at: null, entries: 0, damaged: 0, named: [] } });
+const told = (...witnesses: Follower[]): Told => ({ now: 0, size: shared.size, stale_ms: 86_400_000, policy: shared.policy, witnesses, growth: null, seals: { waiting: 0, for: null }, scrub: { at: null, entries: 0, damaged: 0, named: [] } });
 const follower = (keys: string[], note: string | null, more: Partial<Follower> = {}): Follower => ({ name: "w", keys, asked: true, size: note ? shared.size : null, note, failing_since: null, answers: true, ...more });
 const own = (note: string) => [...note.split("\n").slice(0, 6), ""].join("\n"); // the text and the log's two lines
 

@@ -9,6 +9,8 @@ import { asked, met, parsePolicy } from "./policy";
 export interface Told {
   now: number;
   size: number;
+  /** From what age on the office's own verifiers call a checkpoint or a standing old, ms. */
+  stale_ms: number;
   policy: string | null;
   witnesses: Follower[];
   growth: Growth | null;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { toBase64, toHex } from "../signing/bytes";
 import { root } from "../verify/fakes";
 import { type Fetch, Log, tilePath, tileWidth } from "../verify/log";
-import { leafHash, type Hash } from "../verify/merkle";
+import { leafHash, nodeHash, type Hash } from "../verify/merkle";
 import { type Key, parseKey } from "../verify/note";
 import { whenOf } from "./when";
 
@@ -34,7 +34,7 @@ const plain = (index: number) => utf8(JSON.stringify({ body: { kind: "evidence" 
 const anchor = (index: number, body: Record<string, unknown>) => utf8(JSON.stringify({ body: { kind: "anchor", ...body }, case: CHAIN, index }));
 
 /** Seven entries; the first says what the witness said of the empty tree, the fourth says what it said of three at noon, the seventh what it said of five a minute later. */
-async function story(by: Witness, { time = NOON, forged = false, of = "cosignature" } = {}) {
+async function story(by: Witness, { time = NOON, forged = false, of = "cosignature", apart = 2 } = {}) {
   const leaves: Uint8Array[] = [];
   const said = new Map<string, Uint8Array>();
   async function write(size: number, at: number) {
@@ -46,16 +46,26 @@ async function story(by: Witness, { time = NOON, forged = false, of = "cosignatu
   await write(0, time - 60_000);
   leaves.push(plain(1), plain(2));
   await write(3, time);
-  leaves.push(plain(4), plain(5));
-  await write(5, time + 60_000);
+  for (let number = 0; number < apart; number++) leaves.push(plain(leaves.length));
+  await write(apart + 3, time + 60_000);
   const files = new Map<string, Uint8Array>();
-  const width = tileWidth(0, 0, leaves.length);
-  files.set(tilePath(0, 0, width), Uint8Array.from(leaves.flatMap((leaf) => [...leafHash(leaf)])));
-  files.set(tilePath("entries", 0, width), Uint8Array.from(leaves.flatMap((leaf) => [leaf.length >> 8, leaf.length & 255, ...leaf])));
+  let level: Hash[] = leaves.map(leafHash);
+  for (let height = 0; level.length; height++) {
+    for (let number = 0; tileWidth(height, number, leaves.length); number++) {
+      const width = tileWidth(height, number, leaves.length);
+      files.set(tilePath(height, number, width), Uint8Array.from(level.slice(number * 256, number * 256 + width).flatMap((hash) => [...hash])));
+      if (!height) files.set(tilePath("entries", number, width), Uint8Array.from(leaves.slice(number * 256, number * 256 + width).flatMap((leaf) => [leaf.length >> 8, leaf.length & 255, ...leaf])));
+    }
+    const above: Hash[] = [];
+    for (let at = 0; at + 256 <= level.length; at += 256) above.push(folded(level.slice(at, at + 256)));
+    level = above;
+  }
   const note = `${ORIGIN}\n${leaves.length}\n${toBase64(root(leaves))}\n\n\u2014 ${ORIGIN} AAAAAAAA\n`;
   const fetch: Fetch = async (path) => (path === "checkpoint" ? utf8(note) : files.get(path)!);
   return { log: await Log.open(fetch), attest: async (path: string) => said.get(path) ?? null, said };
 }
+/** The root over hashes whose count is a power of two. */
+const folded = (hashes: Hash[]): Hash => (hashes.length === 1 ? hashes[0]! : nodeHash(folded(hashes.slice(0, hashes.length / 2)), folded(hashes.slice(hashes.length / 2))));
 const told = async (index: number, made: Awaited<ReturnType<typeof story>>, keys: Key[]) => whenOf(made.log, await made.log.entry(index), keys, made.attest);
 
 describe("an entry lies between", () => {
@@ -84,6 +94,27 @@ describe("an entry lies between", () => {
     expect((await told(4, forged, [by.key])).before.said).toBeNull();
     const token = await story(by, { of: "timestamp" });
     expect((await told(4, token, [by.key])).before).toEqual({ said: null, named });
+  });
+
+  it("words thousands of entries away, looking no further than it must", async () => {
+    const by = await witness("w.example");
+    const made = await story(by, { apart: 3000 });
+    const when = await told(1800, made, [by.key]);
+    expect(when.before.said).toEqual({ at: NOON, who: "w.example", size: 3, anchor: 3 });
+    expect(when.after.said).toEqual({ at: NOON + 60_999, who: "w.example", size: 3003, anchor: 3004 });
+    expect([when.low, when.high, when.cut]).toEqual([0, 3004, []]);
+    const near = await told(2, made, [by.key]);
+    expect([near.low, near.high]).toEqual([0, 255]);
+  });
+
+  it("and says so where it has given up", async () => {
+    const by = await witness("w.example");
+    const made = await story(by, { apart: 33_800 });
+    const when = await told(17_000, made, [by.key]);
+    expect([when.before.said, when.after.said, when.cut]).toEqual([null, null, ["before", "after"]]);
+    expect([when.low, when.high]).toEqual([768, 33_279]);
+    const whole = await told(1000, made, []);
+    expect([whole.low, whole.cut]).toEqual([0, ["after"]]); // there is nothing before the log's begin
   });
 
   it("nothing at all by bytes the anchor does not name", async () => {

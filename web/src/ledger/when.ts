@@ -21,12 +21,14 @@ export interface Side {
   said: Word | null;
   named: Word | null;
 }
-/** low, high: the entries that were looked through for anchors. */
+/** low, high: the entries that were looked through for anchors. cut: the sides on which nothing was found so far away and
+ * the log goes on; whatever is written further off was not looked at. */
 export interface When {
   before: Side;
   after: Side;
   low: number;
   high: number;
+  cut: readonly ("before" | "after")[];
 }
 
 /** Bytes the log shows under `attest/`, or null for what it does not show. */
@@ -42,53 +44,81 @@ interface Anchor {
   sha256: string;
 }
 
-const [WIDTH, BUNDLES, TRIES] = [256, 4, 16]; // how many entry bundles, and anchors, on each side of the entry
+const WIDTH = 256;
+const [BUNDLES, TRIES] = [64, 64]; // how many entry bundles (16 000 entries), and anchors, are looked at on each side, the nearest first
 const SECOND_MS = 999; // a time in whole seconds may be that second's end
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 export async function whenOf(log: Log, entry: Proven, witnesses: readonly Key[], attest: Attest): Promise<When> {
   const { index } = entry.leaf;
   const [first, last] = [Math.floor(index / WIDTH), Math.floor((log.size - 1) / WIDTH)];
-  const from = Math.max(0, first - BUNDLES + 1);
-  const to = Math.min(last, first + BUNDLES - 1);
-  const anchors = await anchorsIn(log, from, to);
-  const before = anchors.filter((one) => one.index <= index && one.size <= one.index).reverse();
-  const after = anchors.filter((one) => one.size > index && one.size <= one.index);
   const heard = (one: Anchor) => wordOf(log, one, witnesses, attest);
-  const said = await firstOf(before, heard);
-  const seen = await firstOf(after, async (one) => {
+  const seen = async (one: Anchor) => {
     const word = await heard(one);
     // The tree it has signed must have this entry.
     if (word) await log.reach(index, entry.hash, one.size, await log.root(one.size));
     return word && { ...word, at: word.at + SECOND_MS };
-  });
+  };
+  const before = await search(log, first, (step) => first - step, last, (one) => one.index <= index && one.size <= one.index, heard, true);
+  const after = await search(log, first, (step) => first + step, last, (one) => one.size > index && one.size <= one.index, seen, false);
   const newest = await underCheckpoint(log.checkpoint, witnesses);
-  const latest = [seen, newest].filter((word) => word !== null).sort((a, b) => a.at - b.at)[0] ?? null;
+  const latest = [after.said, newest].filter((word) => word !== null).sort((a, b) => a.at - b.at)[0] ?? null;
   return {
-    before: { said, named: named(before, said, (one) => one.time, (one, other) => one > other) },
-    after: { said: latest, named: named(after, latest, (one) => (one.time % 1000 ? one.time : one.time + SECOND_MS), (one, other) => one < other) },
-    low: from * WIDTH,
-    high: Math.min(log.size, (to + 1) * WIDTH) - 1,
+    before: { said: before.said, named: named(before.anchors, before.said, (one) => one.time, (one, other) => one > other) },
+    after: { said: latest, named: named(after.anchors, latest, (one) => (one.time % 1000 ? one.time : one.time + SECOND_MS), (one, other) => one < other) },
+    low: before.reached * WIDTH,
+    high: Math.min(log.size, (after.reached + 1) * WIDTH) - 1,
+    cut: [...(before.said === null && before.reached > 0 ? (["before"] as const) : []), ...(after.said === null && after.reached < last ? (["after"] as const) : [])],
   };
 }
 
-async function anchorsIn(log: Log, from: number, to: number): Promise<Anchor[]> {
+interface Searched {
+  said: Word | null;
+  anchors: Anchor[];
+  /** The bundle that was looked at last. */
+  reached: number;
+}
+
+/** Looks through bundle after bundle, away from the entry, until somebody has said something that holds. */
+async function search(
+  log: Log,
+  from: number,
+  at: (step: number) => number,
+  last: number,
+  counts: (one: Anchor) => boolean,
+  heard: (one: Anchor) => Promise<Word | null>,
+  backwards: boolean,
+): Promise<Searched> {
+  const found: Searched = { said: null, anchors: [], reached: from };
+  let tries = TRIES;
+  for (let step = 0; step < BUNDLES && at(step) >= 0 && at(step) <= last && found.said === null; step++) {
+    found.reached = at(step);
+    const anchors = (await anchorsIn(log, found.reached)).filter(counts);
+    if (backwards) anchors.reverse();
+    found.anchors.push(...anchors);
+    const asked = anchors.filter((one) => one.of === "cosignature").slice(0, tries);
+    tries -= asked.length;
+    found.said = await firstOf(asked, heard);
+  }
+  return found;
+}
+
+async function anchorsIn(log: Log, number: number): Promise<Anchor[]> {
   const chain = toHex(sha256(utf8(`ledger/anchors/v1\0${log.checkpoint.origin}`))).slice(0, 32);
   const found: Anchor[] = [];
-  for (let number = from; number <= to; number++)
-    for (const [offset, bytes] of (await log.leaves(number)).entries()) {
-      const text = new TextDecoder().decode(bytes);
-      if (!text.includes('"kind":"anchor"')) continue;
-      const leaf = JSON.parse(text) as { case: string; body: Record<string, unknown> };
-      const { of, size, time, who, sha256: digest } = leaf.body;
-      const sound = typeof of === "string" && typeof size === "number" && typeof time === "number" && typeof who === "string" && typeof digest === "string" && /^[0-9a-f]{64}$/.test(digest);
-      if (leaf.case === chain && sound) found.push({ index: number * WIDTH + offset, bytes, of, size, time, who, sha256: digest });
-    }
+  for (const [offset, bytes] of (await log.leaves(number)).entries()) {
+    const text = new TextDecoder().decode(bytes);
+    if (!text.includes('"kind":"anchor"')) continue;
+    const leaf = JSON.parse(text) as { case: string; body: Record<string, unknown> };
+    const { of, size, time, who, sha256: digest } = leaf.body;
+    const sound = typeof of === "string" && typeof size === "number" && typeof time === "number" && typeof who === "string" && typeof digest === "string" && /^[0-9a-f]{64}$/.test(digest);
+    if (leaf.case === chain && sound) found.push({ index: number * WIDTH + offset, bytes, of, size, time, who, sha256: digest });
+  }
   return found;
 }
 
 async function firstOf(anchors: readonly Anchor[], heard: (one: Anchor) => Promise<Word | null>): Promise<Word | null> {
-  for (const one of anchors.filter((each) => each.of === "cosignature").slice(0, TRIES)) {
+  for (const one of anchors) {
     const word = await heard(one);
     if (word) return word;
   }
