@@ -115,7 +115,7 @@ async def running(
     async with AsyncExitStack() as closing:
         listening = closing.enter_context(_listening(config))
         port = int(listening.getsockname()[1])
-        closing.enter_context(locked(config.path("lock")))
+        lock = closing.enter_context(locked(config.path("lock")))
         local = f"http://{'localhost' if config.host in _LOOPBACK else config.host}:{port}"
         config = replace(config, port=port, public_url=_public_url(config, local))
         people = demo_staff(lambda label: derive(config.secret, label))
@@ -147,6 +147,7 @@ async def running(
         backstage = await closing.enter_async_context(
             open_backstage(
                 config,
+                lock=lock.fileno(),
                 office=office,
                 database=database,
                 ledger=ledger,

@@ -107,6 +107,7 @@ class Backstage:
 async def open_backstage(
     config: Config,
     *,
+    lock: int,
     office: Office,
     database: Database,
     ledger: OpenLedger,
@@ -121,6 +122,7 @@ async def open_backstage(
 ) -> AsyncIterator[Backstage]:
     """Open services, journal, studio, screens and jobs; take up what a former process left.
 
+    `lock` is the descriptor that holds the data directory.
     With `warm` the analysis loads its networks now, else when somebody first needs it.
     """
     async with AsyncExitStack() as closing:
@@ -141,7 +143,9 @@ async def open_backstage(
         takes = config.path("recordings")
         takes.mkdir(mode=0o700, exist_ok=True)
         book = Placements(database)
-        seats = await closing.enter_async_context(media_seats(config, takes, book, clock=clock))
+        seats = await closing.enter_async_context(
+            media_seats(config, takes, book, lock=lock, clock=clock)
+        )
         placement = Placement(seats.seats, book, clock=clock)
         tasks.start(placement.keep_book(seats.changed), name="book of media processes")
         studio = Studio(placement, clock=clock, tasks=tasks)
@@ -179,6 +183,7 @@ async def open_backstage(
         studio.tell(services.recordings, services.ceremony.lost, services.archive.take_up)
         hub = Hub(_line(services, studio), catalogue=catalogue, clock=clock, log=logger("screens"))
         studio.on_change(hub.changed)
+        studio.on_gone(hub.redial)
         watcher = Watcher(studio, analyst, sampler, tell=services.identity.finding)
         studio.on_opening(lambda sid: _watch(tasks, watcher, sid))
         files.subscribe(lambda _, sid: hub.changed(sid))

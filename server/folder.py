@@ -1,4 +1,7 @@
-"""The data directory belongs to one process at a time: a server, or a command beside none."""
+"""The data directory belongs to one process at a time: a server, or a command beside none.
+
+A server's media workers inherit the lock: the directory is taken until the last of them is dead.
+"""
 
 from __future__ import annotations
 

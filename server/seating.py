@@ -27,9 +27,12 @@ class Seats:
 
 @asynccontextmanager
 async def media_seats(
-    config: Config, takes: Path, book: Book, *, clock: Callable[[], int]
+    config: Config, takes: Path, book: Book, *, lock: int, clock: Callable[[], int]
 ) -> AsyncIterator[Seats]:
-    """One worker means none: rooms are on this process's loop. More are processes, begun here."""
+    """One worker means none: rooms are on this process's loop. More are processes, begun here.
+
+    `lock` is the descriptor that holds the data directory.
+    """
     if config.workers == 1:
         if config.media_ports is not None:
             confine(asyncio.get_running_loop(), config.media_ports)
@@ -42,6 +45,7 @@ async def media_seats(
         hosts=config.media_hosts,
         ports=config.media_ports,
         ahead_ms=clock() - time.time_ns() // 1_000_000,
+        held=(lock,),
     )
     async with Crew(config.workers, settings, command=_WORKER, book=book) as crew:
         yield Seats(crew.seats, crew.changed)

@@ -139,6 +139,10 @@ class Studio:
         """Tell `opened(session id)` when a session's room was made."""
         self._opened = opened
 
+    def on_gone(self, gone: Callable[[str], None]) -> None:
+        """Tell `gone(session id)` when a session's media died and may be dialled again."""
+        self._gone = gone
+
     def is_open(self, sid: str) -> bool:
         """Whether a session has a room."""
         return sid in self._stages
@@ -303,6 +307,7 @@ class Studio:
             self._log.exception("a dead worker's takes were not taken up", session=sid)
         self._unheard.setdefault(sid, {}).update(dict.fromkeys(recorded, since))
         self._changed(sid)
+        self._gone(sid)
 
     async def _insist(self, sid: str, what: str, carry: Callable[[], Awaitable[None]]) -> None:
         """Carry something, again and again while the disk is full; the screens are told so."""

@@ -117,6 +117,14 @@ class Hub:
                 }
             )
 
+    def redial(self, sid: str) -> None:
+        """A session's media ended without anybody's asking: its screens shall call again now.
+
+        A browser notices by itself too, but only after eight seconds.
+        """
+        for seat in self._seats.get(sid, {}).values():
+            seat.say({"type": "redial"})
+
     async def close(self) -> None:
         """Say goodbye to every screen: the server stops."""
         for seats in list(self._seats.values()):

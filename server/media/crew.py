@@ -40,7 +40,11 @@ log = getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What every worker is told; `ahead_ms` is the server's clock beside the machine's."""
+    """What every worker is told; `ahead_ms` is the server's clock beside the machine's.
+
+    `held` are descriptors it inherits and leaves alone: a lock on the directory lasts as long as
+    anybody lives who could write there, so that no other server reads what is still being written.
+    """
 
     directory: Path
     hosts: Sequence[str] | None
@@ -48,6 +52,7 @@ class Settings:
     ahead_ms: int
     capacity: int = CAPACITY
     silence_s: float = SILENCE
+    held: tuple[int, ...] = ()
 
 
 class Crew:
@@ -205,7 +210,10 @@ class WorkerSeat:
         with theirs:
             try:
                 process = await create_subprocess_exec(
-                    *self._command, str(theirs.fileno()), pass_fds=(theirs.fileno(),), stdin=DEVNULL
+                    *self._command,
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(), *self._settings.held),
+                    stdin=DEVNULL,
                 )
             except BaseException:
                 ours.close()

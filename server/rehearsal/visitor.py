@@ -100,6 +100,7 @@ class SessionSocket:
         self._answers: dict[str, str] = {}
         self.view: Json = {}
         self.anchored: list[Json] = []
+        self.redials = 0
         self.closed = False
 
     async def read(self) -> None:
@@ -117,6 +118,8 @@ class SessionSocket:
                         self.anchored.extend(said["entries"])
                     case "answer":
                         self._answers[said["id"]] = said["sdp"]
+                    case "redial":
+                        self.redials += 1
                     case "problem":
                         raise RefusedError(409, said["problem"])
                 self._changed.notify_all()

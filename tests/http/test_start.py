@@ -44,6 +44,20 @@ def test_an_address_nobody_could_open_is_refused(tmp_path: Path, url: str) -> No
         read_config(data=tmp_path, public_url=url, environment={})
 
 
+@pytest.mark.parametrize("ports", ["40000", "40999-40000", "40000-40031"])
+def test_ports_that_three_workers_cannot_share_are_refused(tmp_path: Path, ports: str) -> None:
+    with pytest.raises(ConfigError, match="media ports"):
+        read_config(data=tmp_path, workers=3, media_ports=ports, environment={})
+
+
+def test_ports_and_workers_are_settings(tmp_path: Path) -> None:
+    config = read_config(data=tmp_path, workers=3, media_ports="40000-40999", environment={})
+    assert (config.workers, str(config.media_ports)) == (3, "40000-40999")
+    answer = _run([*SERVE, "--data", str(tmp_path), "--media-ports", "40000-40003"])
+    assert answer.returncode == 2
+    assert "16 ports are needed" in answer.stderr
+
+
 def test_secrets_that_protect_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="FARSEAL_SECRET"):
         read_config(data=tmp_path, environment={"FARSEAL_SECRET": "short"})

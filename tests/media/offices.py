@@ -26,6 +26,7 @@ class Office:
         self.gaps: list[Gap] = []
         self.lost: list[tuple[str, str]] = []
         self.taken_up: list[str] = []
+        self.gone: list[str] = []
         self._changed = asyncio.Event()
         recordings: Any = self
         self._recover = takes_on_disk(directory, recordings)
@@ -35,6 +36,7 @@ class Office:
         studio.tell(self, self.lose, self.take_up)
         studio.on_change(lambda _sid: self._changed.set())
         studio.on_opening(lambda _sid: None)
+        studio.on_gone(self.gone.append)
 
     async def until(self, condition: Callable[[], Any], *, seconds: float = 30.0) -> Any:
         async with asyncio.timeout(seconds):

@@ -218,6 +218,7 @@ async def test_what_a_dead_process_made_durable_is_told_first_and_its_word_no_mo
         assert office.chains("applicant", 0) == [each.chain for each in stored]
         assert office.ended == [("applicant", 0, "lost")]
         assert dead.acknowledged == 2
+        assert office.gone == [SESSION]
 
         [alive] = second.rooms
         forged = dataclasses.replace(office.closed(stored[2]), number=3)

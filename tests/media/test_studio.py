@@ -79,6 +79,7 @@ async def studio(tmp_path: pathlib.Path, services: Services) -> AsyncIterator[St
         made.tell(services, services.lost, services.take_up)
         made.on_change(lambda _sid: None)
         made.on_opening(lambda _sid: None)
+        made.on_gone(lambda _sid: None)
         yield made
         await made.close_all()
 

@@ -14,6 +14,7 @@ import pytest
 
 from ledger.entry import sm3
 from server.domain.errors import DomainError
+from server.folder import DirectoryBusyError, locked
 from server.media import (
     Crew,
     NameRefused,
@@ -247,6 +248,7 @@ async def test_refusals_cross_the_pipe(crew: Crew, studio: Studio) -> None:
 
 
 async def test_a_dead_server_takes_its_workers_with_it(tmp_path: pathlib.Path) -> None:
+    """And the directory is nobody's before the last one is dead: one hangs here, and holds it."""
     script = pathlib.Path(__file__).with_name("crew_victim.py")
     server = await asyncio.create_subprocess_exec(
         sys.executable, str(script), str(tmp_path), stdout=asyncio.subprocess.PIPE
@@ -255,10 +257,19 @@ async def test_a_dead_server_takes_its_workers_with_it(tmp_path: pathlib.Path) -
     async with asyncio.timeout(60):
         pids = [int(word) for word in (await server.stdout.readline()).split()]
         assert len(pids) == 2
-        ends = [os.pidfd_open(pid) for pid in pids]
+        free, hangs = (os.pidfd_open(pid) for pid in pids)
+        os.kill(pids[1], signal.SIGSTOP)
+        gone = readable(os.pidfd_open(server.pid))
         server.kill()
-        await server.wait()
-        await asyncio.gather(*(readable(end) for end in ends))
+        await gone
+        await readable(free)
+        with pytest.raises(DirectoryBusyError), locked(tmp_path / "lock"):
+            pass
+        os.kill(pids[1], signal.SIGCONT)
+        await readable(hangs)
+        await server.wait()  # only now is the end of what it printed seen: workers hold that too
+    with locked(tmp_path / "lock"):
+        pass  # free again
 
 
 def readable(handle: int) -> Awaitable[Any]:

@@ -52,8 +52,10 @@ async def test_a_session_outlives_its_worker(tmp_path: Path, footage: Footage) -
             assert epoch == 1
             os.kill(pid, signal.SIGKILL)
             killed_at = time.monotonic()
-            told = "the interruption"
-            await stage.desk.until(lambda: stage.desk.view["state"] == "INTERRUPTED", what=told)
+            for screen in (stage.desk, stage.phone):
+                await screen.until(
+                    lambda screen=screen: screen.redials == 1, what="the word to dial again"
+                )
             await stage.dial_again()
             async with asyncio.timeout(AGAIN_S):
                 for screen in (stage.desk, stage.phone):

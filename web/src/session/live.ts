@@ -49,6 +49,8 @@ export function useLive(session: string) {
     evicted.value = true;
     call?.close();
   });
+  // The server lost the call's media and is ready for a new one: no need to wait until the browser notices.
+  socket.on("redial", () => call?.reconnect());
   socket.on("problem", ({ problem: body }) => {
     problem.value = new Problem(body);
     for (const waiting of answers.values()) waiting.reject(problem.value);

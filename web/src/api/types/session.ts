@@ -166,6 +166,7 @@ export type ServerMessage =
   | { type: "receipts"; entries: Anchored[] }
   | { type: "answer"; id: string; sdp: string }
   | { type: "evicted" }
+  | { type: "redial" }
   | { type: "problem"; problem: ProblemBody }
   | { type: "pong"; at: number };
 
