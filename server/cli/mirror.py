@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from ledger.errors import ForkError, LedgerError, StaleError, VerificationError
+from ledger.errors import ForkError, LedgerError, NoteError, StaleError, VerificationError
 from ledger.fork import ForkProof
 from ledger.kept import NEWEST
 from ledger.mirror import Mirrored, mirror
@@ -143,13 +143,16 @@ def choose_keys(
     console: Console,
     language: Language,
 ) -> Sequence[Verifier]:
-    """The log's keys, as the caller gave them. Raises NoteError, ValueError without any."""
+    """The log's keys, as the caller gave them. Raises ValueError without any."""
     beside = directory / "trust.json" if directory else None
     if trust is None and not keys and beside is not None and beside.is_file():
         # Nothing of ours writes it there; whoever did is trusted, so say so.
         trust = beside
         console.print(catalogue.TRUSTED[language].format(where=beside), markup=False)
-    found = read_keys([*keys, *([str(trust)] if trust else [])])
+    try:
+        found = read_keys([*keys, *([str(trust)] if trust else [])])
+    except NoteError as error:  # the caller's key is none, which says nothing of the log
+        raise ValueError(str(error)) from error
     if not found:
         raise ValueError(catalogue.NO_KEY[language])
     return found

@@ -155,3 +155,7 @@ def test_a_key_may_be_given_itself_however_long(keys: LogKeys, tmp_path: Path) -
     nested = tmp_path / "nested.json"
     nested.write_text("[" * 200_000)
     assert run("audit", tmp_path / "log", "--key", nested)[0] == 3
+    # A slip of one's own is no alarm about the log.
+    for command in (("audit",), ("when", "1")):
+        assert run(*command, tmp_path / "log", "--key", "no-key")[0] == 3
+    assert run("mirror", "http://127.0.0.1:1/", tmp_path / "m", "--key", "no-key")[0] == 3
