@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import json
 import secrets
 import signal
@@ -21,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from server.folder import locked
 from server.greeting import Opened
 from server.http.application import build
 from server.http.limits import Limiter
+from server.http.local_authority import LocalAuthority
 from server.http.logins import Logins, caller_of
 from server.http.messages import LANGUAGES, Catalogue, read_catalogue
 from server.http.middleware import Doorman
@@ -52,6 +55,7 @@ from server.services.accounts import Accounts, NewStaff, demo_staff
 from server.storage.accounts import AccountStore
 from server.storage.database import Database
 from server.timestamps import OutsideTime
+from server.tls import Address, Served, keep_fresh, own_addresses, own_certificate
 from signing.ca import NotaryProfile, Office, OfficeProfile, open_office
 from signing.keys import Secret
 
@@ -116,7 +120,8 @@ async def running(
         listening = closing.enter_context(_listening(config))
         port = int(listening.getsockname()[1])
         lock = closing.enter_context(locked(config.path("lock")))
-        local = f"http://{'localhost' if config.host in _LOOPBACK else config.host}:{port}"
+        shown = await asyncio.to_thread(_served, config, clock())
+        local = f"{'https' if shown else 'http'}://{_spoken(config, shown)}:{port}"
         config = replace(config, port=port, public_url=_public_url(config, local))
         people = demo_staff(lambda label: derive(config.secret, label))
         office = await asyncio.to_thread(_office, config, people, clock)
@@ -161,12 +166,26 @@ async def running(
                 outside=outside,
             )
         )
-        app = _doors(config, office, accounts, ledger, backstage, catalogue, clock=clock)
+        trusted = shown.authority_der() if shown else b""
+        app = _doors(
+            config, office, accounts, ledger, backstage, catalogue, clock=clock, trusted=trusted
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
         await runner.setup()
         closing.push_async_callback(runner.cleanup)
         closing.push_async_callback(backstage.hub.close)
-        await web.SockSite(runner, listening).start()
+        context = shown.context() if shown else None
+        if shown is not None and context is not None:
+            first: Served = shown
+            backstage.tasks.start(
+                keep_fresh(
+                    context,
+                    lambda: _served(config, clock()) or first,
+                    told=lambda why: log.error("the certificate was not renewed", why=why),
+                ),
+                name="certificate of this server",
+            )
+        await web.SockSite(runner, listening, ssl_context=context).start()
         log.info("open", address=local, ledger_size=ledger.size)
         yield Opened(
             url=local,
@@ -178,6 +197,7 @@ async def running(
             ledger_size=ledger.size,
             people=people,
             now=clock(),
+            authority=sha256(trusted).hexdigest() if trusted else "",
         )
 
 
@@ -235,6 +255,30 @@ def _listening(config: Config) -> Iterator[socket.socket]:
         yield listening
 
 
+def _served(config: Config, now: int) -> Served | None:
+    if config.tls_files is not None:
+        return Served(*config.tls_files)
+    if not config.tls:
+        return None
+    return own_certificate(config.path("tls"), addresses=_addresses(config), now=now)
+
+
+def _addresses(config: Config) -> list[Address]:
+    try:
+        one = ipaddress.ip_address(config.host)
+    except ValueError:
+        return own_addresses()
+    return own_addresses() if one.is_unspecified else [one]
+
+
+def _spoken(config: Config, shown: Served | None) -> str:
+    """The host in the address to type: with a certificate of our own, what a phone reaches."""
+    if shown is not None and shown.authority is not None and config.host != "localhost":
+        for each in _addresses(config):
+            return f"[{each}]" if each.version == 6 else str(each)
+    return "localhost" if config.host in _LOOPBACK else config.host
+
+
 def _public_url(config: Config, local: str) -> str:
     """Return the address that stands in certificates: the one the office was founded with."""
     founded = config.path("office") / "office.json"
@@ -288,6 +332,7 @@ def _doors(
     catalogue: Catalogue,
     *,
     clock: Callable[[], int],
+    trusted: bytes,
 ) -> web.Application:
     limiter, sandbox = Limiter(clock=clock), Sandbox()
     log = logger("http")
@@ -340,6 +385,7 @@ def _doors(
         ),
         Logins(accounts, doorman=doorman),
         *backstage.rooms(sandbox),
+        *((LocalAuthority(trusted),) if trusted else ()),
         Pages(STATIC),
     )
     return build(rooms, doorman=doorman, catalogue=catalogue, log=log)

@@ -1,7 +1,7 @@
 """Where the server listens, where it keeps things, and the one secret everything is derived from.
 
     --data         FARSEAL_DATA         directory of databases, keys, objects, recordings (data)
-    --host         FARSEAL_HOST         address to listen on (127.0.0.1)
+    --host         FARSEAL_HOST         address to listen on (127.0.0.1; with --tls every address)
     --port         FARSEAL_PORT         TCP port, 0 takes a free one (8080)
     --public-url   FARSEAL_PUBLIC_URL   what people type; fixed at the first start, for it stands
                                         in certificates (http://localhost:PORT)
@@ -11,6 +11,10 @@
     --turn         FARSEAL_TURN         a TURN server for browsers that cannot reach the media
                                         ports, turn:HOST or turns:HOST:443 (none)
                    FARSEAL_TURN_SECRET  the secret shared with it (coturn: static-auth-secret)
+    --tls          FARSEAL_TLS          HTTPS with a certificate of our own, for phones on the local
+                                        network (off)
+    --tls-cert     FARSEAL_TLS_CERT     HTTPS with this certificate chain instead, a PEM file
+    --tls-key      FARSEAL_TLS_KEY      and its key
     --trust-proxy  FARSEAL_TRUST_PROXY  take the caller's address from X-Forwarded-For (off)
     --witness-policy FARSEAL_WITNESS_POLICY
                                         whose cosignatures seals need, and where to ask for them
@@ -36,6 +40,7 @@ import hmac
 import os
 import re
 import secrets
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,11 +87,13 @@ class Config:
     media_ports: Ports | None = field(default=None, kw_only=True)
     turn: tuple[str, ...] = field(default=(), kw_only=True)
     turn_secret: Secret | None = field(default=None, kw_only=True)  # present with `turn` only
+    tls: bool = field(default=False, kw_only=True)
+    tls_files: tuple[Path, Path] | None = field(default=None, kw_only=True)  # certificate, key
 
     @property
     def secure(self) -> bool:
         """Whether people reach the server over HTTPS, so that cookies may be bound to it."""
-        return (self.public_url or "").startswith("https://")
+        return self.tls or (self.public_url or "").startswith("https://")
 
     def path(self, name: str) -> Path:
         """Return the place of `name` in the data directory."""
@@ -96,7 +103,7 @@ class Config:
 def read_config(
     *,
     data: Path,
-    host: str = "127.0.0.1",
+    host: str | None = None,
     port: int = 8080,
     public_url: str | None = None,
     media_hosts: tuple[str, ...] | None = None,
@@ -108,6 +115,9 @@ def read_config(
     workers: int = 1,
     media_ports: str | None = None,
     turn: tuple[str, ...] = (),
+    tls: bool = False,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
     environment: Mapping[str, str] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Config:
@@ -141,17 +151,21 @@ def read_config(
         )
     given = os.environ if environment is None else environment
     shared = _turn_secret(turn, given)
+    files = _tls_files(tls_cert, tls_key)
+    listen = host or ("0.0.0.0" if tls or files else "127.0.0.1")  # noqa: S104 - phones call
     secret = _master_secret(data / "secret", given, random)
     policy = _policy(witness_policy, data / "witness-policy")
     authorities = _authorities(timestamp_authorities, data / "timestamp-authorities")
     address = _ledger_database(ledger_database)
     return Config(
-        *(data, host, port, url, media_hosts, trust_proxy, secret, policy, gm, authorities),
+        *(data, listen, port, url, media_hosts, trust_proxy, secret, policy, gm, authorities),
         ledger_database=address,
         workers=workers,
         media_ports=_media_ports(media_ports, workers),
         turn=turn,
         turn_secret=shared,
+        tls=tls or files is not None,
+        tls_files=files,
     )
 
 
@@ -200,6 +214,20 @@ def _turn_secret(urls: tuple[str, ...], environment: Mapping[str, str]) -> Secre
     if shared and len(shared.encode()) < _SHORTEST_SECRET:
         raise ConfigError(f"FARSEAL_TURN_SECRET is shorter than {_SHORTEST_SECRET} bytes")
     return Secret(shared) if shared else None
+
+
+def _tls_files(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise ConfigError("a certificate and its key go together: --tls-cert and --tls-key")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(
+            f"{certificate} and {key} are no certificate chain and its key, both PEM: {error}"
+        ) from error
+    return certificate, key
 
 
 def _policy(asked: Path | None, usual: Path) -> Policy:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyotp
+import segno
 from rich.console import Console
 from rich.panel import Panel
 
@@ -34,6 +36,7 @@ class Opened:
     ledger_size: int
     people: Sequence[NewStaff]
     now: int
+    authority: str = ""  # SHA-256 of what phones have to trust, with --tls
 
 
 def greet(console: Console, office: Opened) -> None:
@@ -46,6 +49,8 @@ def greet(console: Console, office: Opened) -> None:
     console.print(f"  数据 data           {office.data}", highlight=False)
     console.print(f"  账本 ledger entries  {office.ledger_size}", highlight=False)
     console.print(f"  根证书 root SHA-256   {_grouped(office.root_fingerprint)}", highlight=False)
+    if office.authority:
+        _greet_phones(console, office)
     console.print()
     console.print(f"[bold]工作人员 staff[/]: {office.url}/desk", highlight=False)
     for person in office.people:
@@ -70,6 +75,30 @@ def greet(console: Console, office: Opened) -> None:
         )
     )
     console.print("  Ctrl-C 停止 stops. 数据保留 the data stays.")
+
+
+def _greet_phones(console: Console, office: Opened) -> None:
+    """Print the address to scan, and what the phone will say about it."""
+    drawn = io.StringIO()
+    segno.make(office.url, error="m").terminal(drawn, compact=True)
+    console.print()
+    console.print("[bold]手机 phones[/]: 扫码打开，手机须在同一网络。 Scan, on the same network.")
+    console.print(drawn.getvalue(), highlight=False, markup=False)
+    console.print(
+        "  手机会说“连接不是私密连接”：证书是本机自己做的。装上本机的证书就不再说，"
+        f"请先核对下面的指纹：{office.url}/local-authority.cer\n"
+        "    iPhone：下载后到“设置 › 已下载描述文件”安装，"
+        "再到“通用 › 关于本机 › 证书信任设置”打开。\n"
+        "    安卓：下载后到“设置 › 安全 › 加密与凭据 › 安装证书 › CA 证书”。\n"
+        "  The phone will say that the connection is not private: this machine made the "
+        "certificate itself. Install its authority from that address (compare the fingerprint "
+        "first), and it will not.\n"
+        "    iPhone: Settings > Profile Downloaded > Install, then General > About > Certificate "
+        "Trust Settings.\n"
+        "    Android: Settings > Security > Encryption & credentials > Install a certificate > CA.",
+        highlight=False,
+    )
+    console.print(f"  指纹 SHA-256  {_grouped(office.authority)}", highlight=False)
 
 
 def _grouped(digest: str) -> str:

@@ -25,8 +25,8 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
 )
 @click.option(
     "--host",
-    default="127.0.0.1",
-    show_default=True,
+    default=None,
+    show_default="127.0.0.1; with --tls every address",
     envvar="FARSEAL_HOST",
     help="Address to listen on.",
 )
@@ -73,6 +73,24 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
     help="TURN server for browsers, turn: or turns:; may be repeated. Needs FARSEAL_TURN_SECRET.",
 )
 @click.option(
+    "--tls",
+    is_flag=True,
+    envvar="FARSEAL_TLS",
+    help="HTTPS with a certificate of our own, for phones on the local network.",
+)
+@click.option(
+    "--tls-cert",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FARSEAL_TLS_CERT",
+    help="HTTPS with this certificate chain (PEM) instead; needs --tls-key.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FARSEAL_TLS_KEY",
+    help="The key of that certificate (PEM).",
+)
+@click.option(
     "--trust-proxy",
     is_flag=True,
     envvar="FARSEAL_TRUST_PROXY",
@@ -104,13 +122,16 @@ SETTING, PORT_TAKEN, IN_USE, UNUSABLE = 2, 3, 4, 5
 )
 def command(
     data: Path,
-    host: str,
+    host: str | None,
     port: int,
     public_url: str | None,
     media_hosts: tuple[str, ...],
     media_ports: str | None,
     workers: int,
     turn: tuple[str, ...],
+    tls: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     trust_proxy: bool,
     ledger_database: str | None,
     witness_policy: Path | None,
@@ -140,6 +161,9 @@ def command(
             timestamp_authorities=timestamp_authorities,
             gm=gm,
             turn=relays,
+            tls=tls,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             environment=os.environ,
         )
     except ConfigError as error:
