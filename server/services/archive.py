@@ -107,13 +107,15 @@ class Archive:
         """Tell segments, end takes, write gaps; whether the session was interrupted by it."""
         if session.seal_event is not None:
             return False  # its entries are counted; the sealing goes on as a job
+        before = await self._heard(session)
         cipher = await self._recordings.recording_cipher(session.id)
         for segment in await self._recover_takes(session.id, cipher):
             await self._recordings.segment(segment)
         await self._end_takes(session, reason)
         if session.state is not SessionState.OPEN:
             return False
-        await self._interrupt(session, reason)
+        last = await self._workplace.recordings.last_heard(session.id)
+        await self._interrupt(session, reason, since=max(before, last or 0))
         return True
 
     async def pending(self) -> tuple[Job, ...]:
@@ -299,12 +301,16 @@ class Archive:
                     )
                 )
 
-    async def _interrupt(self, session: Session, reason: str) -> None:
+    async def _heard(self, session: Session) -> int:
+        """When anything was last heard of a session, but for segments, which have their own times.
+
+        Asked before a recovery writes anything: what it tells happened long before.
+        """
         events = await self._workplace.outbox.of_session(session.id)
-        machine = {"gap", "take-ended"}  # written just now, by this recovery
-        heard = [event.at for event in events if event.kind not in machine]
-        last = await self._workplace.recordings.last_heard(session.id)
-        since = max([session.opened_at, *heard, *([last] if last else [])])
+        machine = {"gap", "take-ended", "segment"}  # a recovery broken off may have written them
+        return max([session.opened_at, *(e.at for e in events if e.kind not in machine)])
+
+    async def _interrupt(self, session: Session, reason: str, *, since: int) -> None:
         async with self._workplace.files.change(session_id=session.id) as change:
             change.session, told = course.interrupt(
                 change.held,

@@ -112,6 +112,23 @@ async def test_a_dead_process_leaves_an_interrupted_session_with_its_gap(office)
         assert await stage.services.archive.recover() == (play.sid,)
 
 
+async def test_the_grace_began_when_something_was_last_heard(office):
+    """Also when the last of it is told to the ledger only now, long after."""
+    directory = office("waiting")
+    async with open_stage(directory) as stage:
+        (case,) = await stage.services.workplace.files.cases()
+        play = Play(stage, case=case.id)
+        await play.open()
+        lost = play.segment("applicant", 7)
+        died_at = stage.clock()
+    async with open_stage(directory, taken=[lost]) as stage:
+        stage.clock.ahead_ms += 3_600_000  # longer than any grace
+        assert await stage.services.archive.recover() == (play.sid,)
+        session = await stage.services.workplace.files.session(play.sid)
+        assert lost.end_at <= session.interrupted_at <= died_at
+        assert session.grace_ends_at < stage.clock()
+
+
 async def test_two_approvals_at_once_allocate_one_number(office):
     async with open_stage(office("judged")) as stage:
         (case,) = await stage.services.workplace.files.cases()
